@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# make | check | lint | fuzz | bench | install DESTDIR=    V=1 verbose, SAN=1 ASan+UBSan, WERROR=1, DPDK=0
+
+CC ?= cc
+CLANG ?= clang
+BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo 0.1)
+
+SAN ?= 0
+WERROR ?= $(if $(CI),1,0)
+B ?= build$(if $(filter clang%,$(notdir $(CC))),-clang)$(if $(filter 1,$(SAN)),-san)
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+
+have = $(shell pkg-config --exists $(1) 2>/dev/null && echo 1)
+DPDK ?= $(or $(call have,libdpdk),0)
+HAVE_XDP := $(or $(call have,libxdp),0)
+
+WARN := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wshadow -Wpointer-arith \
+	-Wwrite-strings -Wundef
+WARN_STRICT := -Wconversion
+ifeq ($(WERROR),1)
+WARN += -Werror
+endif
+CPPFLAGS += -D_GNU_SOURCE -I. -I$(B) -DXDPSEC_VERSION='"$(VERSION)"' -DHAVE_DPDK=$(if $(filter 0,$(DPDK)),0,1)
+CFLAGS ?= -O2 -g
+ALL_CFLAGS := -std=gnu11 -fno-common -fstack-protector-strong -fPIE $(WARN) $(CFLAGS)
+LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+ifeq ($(SAN),1)
+ALL_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS_ALL += -fsanitize=address,undefined
+else
+CPPFLAGS += -D_FORTIFY_SOURCE=2
+endif
+
+LIBS_COMMON := $(shell pkg-config --libs libcrypto)
+LIBS_MAPS := $(shell pkg-config --libs libbpf)
+LIBS_AGENT := $(shell pkg-config --libs libevent libevent_pthreads libmnl libseccomp libcap-ng 2>/dev/null) -lpthread -lm
+LIBS_LOADER := $(if $(filter 1,$(HAVE_XDP)),$(shell pkg-config --libs libxdp)) $(LIBS_MAPS) $(shell pkg-config --libs libmnl)
+LIBS_PLANE := $(if $(filter 1,$(HAVE_XDP)),$(shell pkg-config --libs libxdp)) $(LIBS_MAPS) \
+	$(shell pkg-config --libs libmnl libcap-ng) -lpthread
+LIBS_TOOL := $(shell pkg-config --libs smartcols jansson)
+ifneq ($(DPDK),0)
+DPDK_CFLAGS := $(shell pkg-config --cflags libdpdk)
+LIBS_PLANE += -lrte_eal -lrte_cryptodev -lrte_mbuf -lrte_mempool -lrte_ring -lrte_kvargs -lrte_rcu
+endif
+
+common_src := $(wildcard common/*.c)
+maps_src := $(wildcard maps/*.c)
+loader_src := $(wildcard loader/*.c)
+agent_src := $(wildcard agent/*.c agent/*/*.c)
+plane_src := $(wildcard dataplane/*.c)
+cli_src := $(wildcard tools/xdpsec/*.c)
+tool_src := $(wildcard tools/bench/*.c)
+bpf_src := $(wildcard bpf/*.bpf.c)
+unit_src := $(wildcard tests/unit/*_test.c)
+bpftest_src := $(wildcard tests/bpf/*_test.c)
+testtool_src := $(wildcard tests/net/*.c)
+fuzz_src := $(wildcard tests/fuzz/*_fuzz.c)
+
+objs = $(patsubst %.c,$(B)/%.o,$(1))
+lib_src = $(filter-out %/main.c,$(1))
+
+BINS := $(B)/xdpsecd $(B)/xdpsec-dataplane $(B)/xdpsec-loader $(B)/xdpsec
+TOOLS := $(patsubst tools/bench/%.c,$(B)/bench/%,$(tool_src))
+UNITS := $(patsubst %.c,$(B)/%,$(unit_src) $(bpftest_src))
+TESTTOOLS := $(patsubst %.c,$(B)/%,$(testtool_src))
+
+.PHONY: all check check-unit lint fuzz bench install clean tests format
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BINS) $(TOOLS)
+
+tests: all $(UNITS) $(TESTTOOLS)
+
+# ---- BPF: one file a program, linked into one object, one skeleton ---------------------------
+SKEL := $(B)/bpf/xdpsec.skel.h
+BPF_CFLAGS := -target bpf -g -O2 -mcpu=v3 -Wall -Wextra -Wno-unused-function $(if $(filter 1,$(WERROR)),-Werror) \
+	-D__bpf__ -I. -I/usr/include/$(shell $(CC) -dumpmachine)
+
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h maps/*.h)
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(B)/bpf/xdpsec.o: $(patsubst bpf/%.bpf.c,$(B)/bpf/%.bpf.o,$(bpf_src))
+	$(call say,BPFLINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(SKEL): $(B)/bpf/xdpsec.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name xdpsec_bpf > $@
+
+# ---- objects ---------------------------------------------------------------------------------
+$(B)/common/%.o $(B)/agent/wire/%.o: WARN += $(WARN_STRICT)
+$(B)/dataplane/%.o $(B)/tests/unit/dp_%.o $(B)/tools/bench/%.o: CPPFLAGS += $(DPDK_CFLAGS)
+$(call objs,$(loader_src) $(bpftest_src)): $(SKEL)
+
+$(B)/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(if $(filter common/% agent/wire/%,$<),$(WARN_STRICT)) -MMD -MP -c $< -o $@
+
+define archive
+$(B)/lib$(1).a: $$(call objs,$$(call lib_src,$$($(1)_src)))
+	$$(call say,AR,$$@)
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(Q)ar rcs $$@ $$^
+endef
+$(foreach lib,common maps loader agent plane cli,$(eval $(call archive,$(lib))))
+
+link = $(CC) $(ALL_CFLAGS) $(LDFLAGS_ALL) -o $@
+
+$(B)/xdpsecd: $(B)/agent/main.o $(B)/libagent.a $(B)/libmaps.a $(B)/libcommon.a
+	$(call say,LD,$@)
+	$(Q)$(link) $^ $(LIBS_AGENT) $(LIBS_MAPS) $(LIBS_COMMON)
+
+$(B)/xdpsec-dataplane: $(B)/dataplane/main.o $(B)/libplane.a $(B)/libmaps.a $(B)/libcommon.a
+	$(call say,LD,$@)
+	$(Q)$(link) $^ $(LIBS_PLANE) $(LIBS_COMMON)
+
+$(B)/xdpsec-loader: $(B)/loader/main.o $(B)/libloader.a $(B)/libmaps.a $(B)/libcommon.a
+	$(call say,LD,$@)
+	$(Q)$(link) $^ $(LIBS_LOADER) $(LIBS_COMMON)
+
+$(B)/xdpsec: $(B)/tools/xdpsec/main.o $(B)/libcli.a $(B)/libcommon.a
+	$(call say,LD,$@)
+	$(Q)$(link) $^ $(LIBS_TOOL) $(LIBS_COMMON)
+
+$(B)/bench/%: $(B)/tools/bench/%.o $(B)/libplane.a $(B)/libloader.a $(B)/libmaps.a $(B)/libcommon.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link) $^ $(LIBS_PLANE) $(LIBS_LOADER) $(LIBS_COMMON) -lm
+
+# ---- tests: unit tests of the dataplane are called dp_*, of the loader and BPF live in tests/bpf ------
+$(B)/tests/unit/dp_%: $(B)/tests/unit/dp_%.o $(B)/libplane.a $(B)/libmaps.a $(B)/libcommon.a
+	$(call say,LD,$@)
+	$(Q)$(link) $^ $(LIBS_PLANE) $(LIBS_COMMON) -lcmocka
+
+$(B)/tests/unit/cli_%: $(B)/tests/unit/cli_%.o $(B)/libcli.a $(B)/libagent.a $(B)/libmaps.a $(B)/libcommon.a
+	$(call say,LD,$@)
+	$(Q)$(link) $^ $(LIBS_TOOL) $(LIBS_AGENT) $(LIBS_MAPS) $(LIBS_COMMON) -lcmocka
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libagent.a $(B)/libmaps.a $(B)/libcommon.a
+	$(call say,LD,$@)
+	$(Q)$(link) $^ $(LIBS_AGENT) $(LIBS_MAPS) $(LIBS_COMMON) -lcmocka
+
+$(B)/tests/bpf/%: $(B)/tests/bpf/%.o $(B)/libloader.a $(B)/libmaps.a $(B)/libcommon.a
+	$(call say,LD,$@)
+	$(Q)$(link) $^ $(LIBS_LOADER) $(LIBS_COMMON) -lcmocka
+
+$(B)/tests/net/%: $(B)/tests/net/%.o $(B)/libcommon.a
+	$(call say,LD,$@)
+	$(Q)$(link) $^ $(LIBS_COMMON)
+
+# ---- fuzzers: clang, libFuzzer, sources compiled anew with coverage -----------------------------
+FUZZ_SECONDS ?= 60
+FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+	-D_GNU_SOURCE -I. -DXDPSEC_VERSION='"fuzz"' -DHAVE_DPDK=0
+FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(fuzz_src))
+fuzz_lib_src := $(common_src) $(filter-out agent/main.c,$(agent_src)) $(maps_src)
+
+$(B)/fuzz/%: tests/fuzz/%.c $(fuzz_lib_src) $(wildcard common/*.h agent/*.h agent/*/*.h)
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -ffunction-sections -Wl,--gc-sections $(filter %.c,$^) -o $@ $(LIBS_AGENT) $(LIBS_MAPS) $(LIBS_COMMON)
+
+fuzzers: $(FUZZERS)
+
+fuzz: $(FUZZERS)
+	$(Q)tests/fuzz/run $(B)/fuzz $(FUZZ_SECONDS)
+
+# ---- the rest ------------------------------------------------------------------------------
+check: tests fuzzers
+	$(Q)tests/run $(B)
+
+check-unit: $(UNITS)
+	$(Q)tests/run $(B) unit
+
+lint:
+	$(Q)tests/lint/run
+
+bench: all
+	$(Q)tests/perf/run $(B)
+
+format:
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+
+install: all
+	install -D -m 0755 $(B)/xdpsecd $(DESTDIR)$(PREFIX)/sbin/xdpsecd
+	install -D -m 0755 $(B)/xdpsec-dataplane $(DESTDIR)$(PREFIX)/sbin/xdpsec-dataplane
+	install -D -m 0755 $(B)/xdpsec-loader $(DESTDIR)$(PREFIX)/sbin/xdpsec-loader
+	install -D -m 0755 $(B)/xdpsec $(DESTDIR)$(PREFIX)/bin/xdpsec
+	install -D -m 0644 deploy/xdpsec.conf $(DESTDIR)$(SYSCONFDIR)/xdpsec/xdpsec.conf
+	for u in deploy/systemd/*.service; do [ -e "$$u" ] || continue; install -D -m 0644 "$$u" "$(DESTDIR)/lib/systemd/system/$${u##*/}"; done
+
+clean:
+	rm -rf build build-clang build-san build-clang-san
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

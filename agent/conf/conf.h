@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "agent/wire/msg.h"
+#include "common/addr.h"
+#include "common/settings.h"
+
+#include <net/if.h>
+#include <stdint.h>
+
+/*
+ * swanctl.conf as structs: connections and their children. Secrets are not here: the keys role reads
+ * them itself, and this reader drops their values unseen. Immutable once loaded, shared by reference:
+ * an IKE SA holds a reference to the connection it was made from, so that a reload never pulls it away.
+ */
+enum { CONF_NAME_MAX = 64, CONF_ADDRS_MAX = 8 };
+
+enum conf_auth { CONF_AUTH_PSK, CONF_AUTH_PUBKEY };
+enum conf_action { CONF_ACTION_NONE, CONF_ACTION_TRAP = 1, CONF_ACTION_START = 2, CONF_ACTION_TRAP_START = 3 };
+enum conf_dpd { CONF_DPD_CLEAR, CONF_DPD_TRAP, CONF_DPD_RESTART };
+enum conf_mode { CONF_MODE_TUNNEL, CONF_MODE_TRANSPORT, CONF_MODE_PASS, CONF_MODE_DROP };
+enum conf_unique { CONF_UNIQUE_NO, CONF_UNIQUE_NEVER, CONF_UNIQUE_KEEP, CONF_UNIQUE_REPLACE };
+enum conf_childless { CONF_CHILDLESS_ALLOW, CONF_CHILDLESS_PREFER, CONF_CHILDLESS_FORCE, CONF_CHILDLESS_NEVER };
+enum conf_frag { CONF_FRAG_YES, CONF_FRAG_ACCEPT, CONF_FRAG_FORCE, CONF_FRAG_NO };
+
+/* One entry of local_addrs or remote_addrs: an address, a range or prefix, %any, or a name to resolve. */
+struct conf_addr {
+	struct ip_addr lo, hi; /* family 0: %any (of either family) */
+	char host[256];	       /* a DNS name, resolved when initiating; else "" */
+};
+
+/* An identity as written; any: %any. Wildcards come with certificates. */
+struct conf_id {
+	uint8_t type; /* enum ike_id_type, 0 = not given (then the address is used) or %any */
+	bool any;
+	uint16_t n;
+	uint8_t b[256];
+	char text[256]; /* as configured, for people */
+};
+
+struct child_conf {
+	char name[CONF_NAME_MAX];
+	char file[SETTINGS_PATH_MAX];
+	int line;
+	struct proposals esp; /* in order of preference; proto ESP; KE transforms: PFS groups */
+	struct ts_list local_ts, remote_ts;
+	bool local_dynamic, remote_dynamic; /* selector 0 is "dynamic": our / their outer address */
+	enum conf_mode mode;
+	uint64_t rekey_time, life_time, rand_time; /* seconds, 0 = never */
+	uint64_t rekey_bytes, life_bytes, rand_bytes;
+	uint64_t rekey_packets, life_packets, rand_packets;
+	enum conf_action start_action, close_action;
+	enum conf_dpd dpd_action;
+	uint64_t inactivity;
+	uint32_t reqid, priority;
+	uint32_t replay_window;
+	uint16_t tfc_padding;
+	bool copy_df, copy_ecn, copy_dscp_out, copy_dscp_in;
+	bool sha256_96;
+};
+
+struct conn_conf {
+	unsigned int refs;
+	char name[CONF_NAME_MAX];
+	char file[SETTINGS_PATH_MAX];
+	int line;
+	struct conf_addr local[CONF_ADDRS_MAX], remote[CONF_ADDRS_MAX];
+	unsigned int n_local, n_remote;
+	uint16_t local_port, remote_port;
+	struct proposals ike; /* proto IKE */
+	struct conf_id local_id, remote_id;
+	enum conf_auth local_auth, remote_auth;
+	uint64_t rekey_time, reauth_time, over_time, rand_time; /* seconds, 0 = never */
+	uint64_t dpd_delay;
+	uint32_t keyingtries; /* 0 = forever */
+	enum conf_unique unique;
+	enum conf_childless childless;
+	enum conf_frag fragmentation;
+	bool encap;  /* UDP encapsulation forced */
+	bool mobike; /* accepted; announced from its own issue on */
+	uint8_t dscp;
+	struct child_conf *child;
+	unsigned int n_children;
+	uint8_t digest[32]; /* of all the above: a reload touches only what differs */
+};
+
+struct conf {
+	struct conn_conf **conn; /* in order of the file */
+	unsigned int n_conns;
+};
+
+/* Reads and checks everything; NULL and *err at the first mistake. An unknown key is an error; a key of
+ * the vocabulary that is not supported yet is an error too and says so. */
+struct conf *conf_load(const char *path, struct settings_error *err);
+struct conf *conf_parse(const struct settings *root, struct settings_error *err);
+void conf_free(struct conf *c); /* drops its references */
+struct conn_conf *conn_conf_ref(struct conn_conf *c);
+void conn_conf_unref(struct conn_conf *c);
+const struct conn_conf *conf_find(const struct conf *c, const char *name);
+const struct child_conf *conn_child(const struct conn_conf *c, const char *name);
+
+/* A proposal string "aes256gcm16-prfsha384-x25519" or "default" appended to *out; -EINVAL and why in err. */
+int conf_proposal(const char *text, enum ike_proto proto, struct proposals *out, char *err, size_t errlen);
+/* What "default" means, RFC 8247 and RFC 8221 deciding: an AEAD proposal and one without. */
+void conf_proposals_default(enum ike_proto proto, struct proposals *out);
+/* Identity from text: "192.0.2.1", "gw.example", "a@b.c", "@#6b6579" (key id in hex), with the prefixes
+ * ipv4: ipv6: fqdn: email: rfc822: keyid:, "%any". */
+int conf_id_parse(const char *text, struct conf_id *out);
+/* "10.0.0.0/8[tcp/80]", "10.1.0.1-10.1.0.9", "::/0", "dynamic"; *dynamic is set for the last. */
+int conf_ts_parse(const char *text, struct ts *out, bool *dynamic);
+/* Text of an identity received or configured; returns buf. Unprintable bytes are escaped. */
+enum { ID_STRLEN = 300 };
+const char *id_str(const struct ike_id *id, char buf[ID_STRLEN]);
+struct ike_id conf_id_view(const struct conf_id *id);
+bool id_equal(const struct ike_id *a, const struct ike_id *b);
+/* Does a received identity satisfy what is configured (any, or equal; FQDN and e-mail without regard to case)? */
+bool conf_id_matches(const struct conf_id *want, const struct ike_id *got);
+/* Does an address lie in this entry (family 0 matches all)? */
+bool conf_addr_matches(const struct conf_addr *a, const struct ip_addr *ip);

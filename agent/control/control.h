@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <stddef.h>
+
+struct agent;
+
+/*
+ * The control socket: vici (swanctl's protocol) on RUN_DIR/xdpsecd.vici, mode 0660. Besides vici's own commands it
+ * has: "flush", "show-policies", "show-drops", "show-plane", "status", "load-file" (reload of the configuration).
+ */
+struct control;
+struct control *control_open(struct agent *a, const char *path, char *err, size_t errlen);
+void control_close(struct control *c);
+/* Called by "load-file" and SIGHUP; set by main.c: reads the files again and applies them whole, or returns
+ * -EINVAL with file, line and key in err and changes nothing. */
+void control_on_reload(struct control *c, int (*fn)(void *ctx, char *err, size_t errlen), void *ctx);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "agent/wire/proposal.h"
+#include "alg.h"
+#include "common/secret.h"
+#include "common/slice.h"
+
+/*
+ * IKE cryptography over OpenSSL EVP. No type of OpenSSL leaves agent/crypt. All functions: 0 or
+ * -errno (-ENOTSUP algorithm not available, -EBADMSG authentication failed, -ENOMEM).
+ */
+int crypt_init(void);		 /* fetches algorithms once; -ENOTSUP names what is missing in the log */
+int crypt_random(void *p, size_t n);
+
+/* ---- PRF and key derivation (RFC 7296 2.13, 2.14, 2.17, 2.18) --------------------------- */
+enum { CRYPT_PRF_MAX = 64, CRYPT_KE_PUBLIC_MAX = 1024 };
+
+int prf(uint16_t prf_id, struct slice key, const struct slice *parts, unsigned int n,
+	uint8_t out[CRYPT_PRF_MAX]);
+int prf_plus(uint16_t prf_id, struct slice key, struct slice seed, struct secret *out, size_t len);
+
+struct ike_keys {
+	struct secret d, ai, ar, ei, er, pi, pr; /* ei/er: key then salt for AEAD */
+};
+void ike_keys_free(struct ike_keys *k);
+
+struct ike_suite {
+	uint16_t encr, encr_bits, prf, integ, ke; /* transform ids */
+};
+/* From a chosen IKE proposal; -ENOTSUP when a transform is missing or not ours. */
+int ike_suite_from(const struct proposal *p, struct ike_suite *s);
+/* First keys: SKEYSEED = prf(Ni | Nr, g^ir). `k` must be empty. */
+int kdf_ike(const struct ike_suite *s, struct slice ni, struct slice nr, struct slice shared,
+	    uint64_t spi_i, uint64_t spi_r, struct ike_keys *k);
+/* Rekeyed IKE SA: SKEYSEED = prf_old(SK_d_old, g^ir | Ni | Nr). */
+int kdf_ike_rekey(uint16_t old_prf, const struct secret *old_sk_d, const struct ike_suite *s,
+		  struct slice ni, struct slice nr, struct slice shared, uint64_t spi_i, uint64_t spi_r,
+		  struct ike_keys *k);
+
+struct child_suite {
+	uint16_t encr, encr_bits, integ, ke; /* ke: PFS group or 0 */
+	bool esn;
+};
+int child_suite_from(const struct proposal *p, struct child_suite *s);
+struct child_keys {
+	struct secret encr_i, integ_i, encr_r, integ_r; /* initiator's and responder's direction; encr: key then salt */
+};
+void child_keys_free(struct child_keys *k);
+/* `shared` empty without PFS. ni, nr of the exchange that creates the Child SA. */
+int kdf_child(uint16_t prf_id, const struct secret *sk_d, const struct child_suite *s,
+	      struct slice shared, struct slice ni, struct slice nr, struct child_keys *k);
+
+/* ---- SK payload protection (RFC 7296 3.14, RFC 5282) ------------------------------------- */
+/* Bytes that sealing adds to a plaintext of n bytes: IV, padding, pad length, ICV. */
+size_t sk_overhead(const struct ike_suite *s, size_t n);
+/*
+ * Seals a chain into a whole datagram: header (lengths filled in), SK payload, IV, ciphertext, ICV.
+ * ek, ak: SK_e and SK_a of the sender. `counter` makes the IV of AEADs unique: pass a number that never
+ * repeats under the key. out must have room. RFC 7296 3.14, 3.16.
+ */
+struct msg_wr;
+struct ike_hdr;
+struct wr;
+int sk_seal(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
+	    uint64_t counter, const struct ike_hdr *hdr, const struct msg_wr *chain, struct wr *out);
+/*
+ * Opens sk.body of a decoded message into `plain` (cap at least the body's length); *n is the length of
+ * the payloads without padding. -EBADMSG on a wrong tag, compared in constant time before anything is
+ * looked at; -EINVAL on lengths that cannot be.
+ */
+struct ike_msg;
+int sk_open(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
+	    const struct ike_msg *msg, uint8_t *plain, size_t cap, size_t *n);
+
+/* ---- key exchange -------------------------------------------------------------------------- */
+/* An ephemeral key pair; its private half dies in ke_shared or ke_free. */
+struct ke;
+struct ke *ke_new(uint16_t group); /* NULL and errno */
+struct slice ke_public(const struct ke *k);
+/* Checks the peer's value (length, range, on the curve, not zero: RFC 6989) and derives. -EINVAL when it is bad. */
+int ke_shared(struct ke *k, struct slice peer, struct secret *out);
+void ke_free(struct ke *k);
+bool ke_supported(uint16_t group);
+/* Length of the public value of a group, 0 when not supported. */
+size_t ke_public_len(uint16_t group);
+
+/* ---- hashes -------------------------------------------------------------------------------- */
+int sha1(const struct slice *parts, unsigned int n, uint8_t out[20]); /* NAT_DETECTION only */
+int sha256(const struct slice *parts, unsigned int n, uint8_t out[32]);
+int hmac_sha256(struct slice key, const struct slice *parts, unsigned int n, uint8_t out[32]);
+
+/* ---- AUTH payload (RFC 7296 2.15) ---------------------------------------------------------- */
+/* prf(SK_p, body of the ID payload). Then octets = first message | nonce of the other | that. */
+int auth_maced_id(uint16_t prf_id, const struct secret *sk_p, struct slice id_body,
+		  uint8_t out[CRYPT_PRF_MAX]);
+/* prf(prf(psk, "Key Pad for IKEv2"), octets): what the keys role computes. */
+int auth_psk(uint16_t prf_id, struct slice psk, const struct slice *octets, unsigned int n,
+	     uint8_t out[CRYPT_PRF_MAX]);
+size_t prf_len(uint16_t prf_id); /* output bytes, 0 when unknown */

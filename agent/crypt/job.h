@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "crypt.h"
+
+struct event_base;
+
+/*
+ * Slow crypto as jobs on copied data. A small pool of threads computes; the result comes back to the
+ * loop's thread by callback. Cheap groups (x25519, P-256) run at once, inside the call, and their
+ * callback runs before it returns. What crosses the wait is the caller's {id, generation} in `ref`.
+ */
+struct jobs;
+struct jobs *jobs_new(struct event_base *base, unsigned int threads); /* NULL and errno */
+void jobs_free(struct jobs *j); /* waits for the running ones, drops the rest without callback */
+unsigned int jobs_pending(const struct jobs *j);
+
+struct job_ref {
+	uint32_t index, generation;
+	uint64_t tag;
+};
+
+struct ke_result {
+	int error;	      /* 0 or -errno */
+	struct ke *ke;	      /* taken by the callback: key pair (NULL after a responder's job) */
+	struct secret shared; /* taken by the callback with secret_move; empty for generate */
+	uint8_t public_value[CRYPT_KE_PUBLIC_MAX];
+	size_t public_len;
+};
+typedef void (*ke_done_fn)(void *ctx, struct job_ref ref, struct ke_result *r);
+
+/* Initiator: make a key pair. Responder: pair and shared secret from the peer's value in one job.
+ * Initiator, second step: shared secret from a pair (taken) and the peer's value. 0 or -errno: then no callback. */
+int job_ke_generate(struct jobs *j, uint16_t group, ke_done_fn done, void *ctx, struct job_ref ref);
+int job_ke_respond(struct jobs *j, uint16_t group, struct slice peer, ke_done_fn done, void *ctx,
+		   struct job_ref ref);
+int job_ke_finish(struct jobs *j, struct ke *ke, struct slice peer, ke_done_fn done, void *ctx,
+		  struct job_ref ref);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "agent/conf/conf.h"
+#include "agent/crypt/crypt.h"
+#include "agent/sa/handle.h"
+#include "maps/maps.h"
+
+struct event_base;
+struct gateway_conf;
+
+/*
+ * Where Child SAs live: BPF maps for the classifier, an engine for the ciphers. The engine owns slots,
+ * SPIs, bundles and policies; the exchanges ask for them here and nowhere else. Make before break:
+ * engine_install_in, then engine_install_out, then engine_activate (one 8-byte store), later engine_remove.
+ */
+
+/* Proof that the peer is authenticated: only agent/exch/auth.c makes one. What installs takes it. */
+struct ike_authenticated {
+	uint32_t ike_id;
+	uint64_t proof; /* set by ike_authenticate(), checked here: never zero */
+};
+
+struct engine_child {
+	uint32_t child_id, ike_id;
+	const char *conn, *child;
+	const struct child_conf *conf;
+	const struct child_suite *suite;
+	enum conf_mode mode;
+	struct endpoint local, remote; /* outer; ports matter with encap */
+	bool encap;
+	uint32_t spi_in, spi_out;
+	const struct ts_list *ts_local, *ts_remote;
+	uint32_t reqid;
+	uint64_t life_s; /* hard limit by time from now, 0 = none */
+	uint64_t soft_bytes, hard_bytes, soft_packets, hard_packets;
+};
+
+struct engine_stat {
+	struct xs_sa_dir_stat in, out;
+};
+
+/* An SA pair as the engine knows it; index = slot. Zero = none. */
+struct engine_sa {
+	uint32_t slot, generation;
+};
+
+enum engine_event_kind {
+	ENGINE_UP,	   /* a dataplane connected; new_instance says whether earlier SAs are gone */
+	ENGINE_DOWN,	   /* it went away: protected traffic is dropped until it is back */
+	ENGINE_SOFT,	   /* soft limit: rekey this Child SA */
+	ENGINE_HARD,	   /* hard limit: delete it */
+	ENGINE_NAT_CHANGE, /* authenticated ESP from another endpoint */
+	ENGINE_ACQUIRE,	   /* a packet met a trap policy */
+	ENGINE_UNKNOWN_SPI,
+	ENGINE_ORPHAN_EXPIRED,
+};
+
+struct engine_event {
+	enum engine_event_kind kind;
+	bool new_instance;
+	struct engine_sa sa;
+	uint32_t policy, spi;
+	struct endpoint remote;
+	struct xs_tuple tuple;
+	char conn[CONF_NAME_MAX], child[CONF_NAME_MAX]; /* ACQUIRE: whose trap */
+};
+
+struct engine;
+typedef void (*engine_event_fn)(void *ctx, const struct engine_event *ev);
+typedef void (*engine_done_fn)(void *ctx, struct sa_ref ref, uint64_t tag, int error);
+
+/* Opens the pinned maps and starts connecting to the dataplane (again and again, on events and a timer).
+ * NULL, errno and one line in err when the maps cannot be opened. */
+struct engine *engine_open(struct event_base *base, const struct gateway_conf *gw, engine_event_fn fn,
+			   void *ctx, char *err, size_t errlen);
+void engine_close(struct engine *e); /* leaves maps and SAs as they are: traffic flows on */
+
+/* A free slot and an SPI whose low bits are the slot; quarantined for a while after its last use. 0 or -ENOSPC. */
+int engine_spi_alloc(struct engine *e, struct engine_sa *sa, uint32_t *spi);
+/* Gives back what was allocated and never installed. */
+void engine_spi_free(struct engine *e, struct engine_sa sa);
+/* Keys are taken (moved out and wiped here as soon as the engine has them). done comes once, possibly
+ * before the call returns; error -ENOTCONN when no dataplane runs. 0 or -errno: then no callback. */
+int engine_install_in(struct engine *e, const struct ike_authenticated *proof, struct engine_sa sa,
+		      const struct engine_child *c, struct secret *encr, struct secret *integ,
+		      engine_done_fn done, void *ctx, struct sa_ref ref, uint64_t tag);
+int engine_install_out(struct engine *e, const struct ike_authenticated *proof, struct engine_sa sa,
+		       const struct engine_child *c, struct secret *encr, struct secret *integ,
+		       engine_done_fn done, void *ctx, struct sa_ref ref, uint64_t tag);
+/*
+ * Makes a pair the one that its selectors encrypt with: takes over the policies and the bundle of an earlier pair of the
+ * same conn, child and selectors (a rekey, a trap, an orphan of an earlier agent) or adds new ones. 0 or -errno.
+ */
+int engine_activate(struct engine *e, struct engine_sa sa, const struct engine_child *c);
+/* Removes both directions; policies only when this pair is the one in force: then they become trap
+ * policies (trap true) or go. Statistics at the end, when wanted. */
+void engine_remove(struct engine *e, struct engine_sa sa, bool trap);
+/* Same with the outbound half only: after a Delete was sent the old inbound stays for its grace. */
+void engine_remove_out(struct engine *e, struct engine_sa sa);
+int engine_stat_get(struct engine *e, struct engine_sa sa, struct engine_stat *out);
+/* New outer endpoints of a pair (authenticated NAT mapping change). */
+int engine_move(struct engine *e, struct engine_sa sa, const struct endpoint *local,
+		const struct endpoint *remote);
+/* Trap, bypass and discard policies of a configured child without SA. 0 or -errno. */
+int engine_trap(struct engine *e, const struct conn_conf *conn, const struct child_conf *child,
+		const struct ts_list *local, const struct ts_list *remote);
+int engine_untrap(struct engine *e, const char *conn, const char *child);
+
+/* Rows that an earlier agent left: counted at open, listed by conn and child, so that the agent can connect
+ * again those it has a configuration for. They carry traffic until replaced or expired. */
+struct engine_orphan {
+	char conn[XS_NAME_LEN], child[XS_NAME_LEN];
+	struct engine_sa sa;
+	struct ip_addr local, remote;
+	uint32_t spi_in, spi_out;
+	uint64_t expires_ns;
+};
+unsigned int engine_orphans(struct engine *e, struct engine_orphan *out, unsigned int max);
+void engine_orphan_remove(struct engine *e, struct engine_sa sa);
+
+struct xs_maps *engine_maps(struct engine *e);
+bool engine_ready(const struct engine *e); /* a dataplane is connected */
+const char *engine_name(const struct engine *e); /* "dataplane" */
+/* What `xdpsec show plane` prints: last PLANE_INFO, refreshed by each call; NULL before the first. */
+struct plane_info;
+const struct plane_info *engine_plane_info(struct engine *e);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "agent/crypt/crypt.h"
+#include "agent/crypt/job.h"
+#include "agent/wire/msg.h"
+
+struct event_base;
+
+/*
+ * The keys role: the same binary re-executed (argv "--role keys"), holding every long-term secret. It
+ * reads the secrets section of swanctl.conf itself at start, then gives up files, network and
+ * privileges (seccomp; it refuses to run when it cannot lock itself in). It answers over an inherited
+ * socketpair and parses nothing that came from the network: identities arrive as type and bytes to
+ * be compared, octets as bytes to be MACed.
+ */
+
+/* In the child: never returns. fd is the inherited socket. */
+int keys_role_main(int argc, char **argv);
+
+/* In the agent. */
+struct keys;
+/* Starts the role with this swanctl.conf. Waits (bounded) for its first answer: -EINVAL and the
+ * role's own message (file, line, key) in err when a secret is wrong. NULL and errno. */
+struct keys *keys_start(struct event_base *base, const char *exe, const char *swanctl_conf, char *err,
+			size_t errlen);
+/* A new role process with the new file; the old one serves until the new one is ready. 0 or -errno. */
+int keys_reload(struct keys *k, const char *swanctl_conf, char *err, size_t errlen);
+void keys_stop(struct keys *k);
+int keys_pid(const struct keys *k);
+
+struct keys_mac {
+	int error; /* 0, -ENOENT no secret for these identities, -EIO the role is gone */
+	uint8_t mac[CRYPT_PRF_MAX];
+	size_t len;
+};
+typedef void (*keys_mac_fn)(void *ctx, struct job_ref ref, const struct keys_mac *r);
+/*
+ * AUTH data of method PSK over octets (first message | other nonce | MACed ID). The secret is the best
+ * match for {local, remote}: as swanctl.conf(5) says of ike secrets: one that lists both ids, then one that lists the
+ * remote's, then one without ids. Always asynchronous.
+ */
+int keys_psk_mac(struct keys *k, const struct ike_id *local, const struct ike_id *remote, uint16_t prf_id,
+		 struct slice octets, keys_mac_fn done, void *ctx, struct job_ref ref);
+/* Names, types and ids of the secrets, no secret bytes: for listings. Synchronous with a bound of 1 s. */
+struct keys_entry {
+	char kind[16]; /* "ike" */
+	char name[64];
+	char ids[256];
+};
+int keys_list(struct keys *k, struct keys_entry *out, unsigned int max);

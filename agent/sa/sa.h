@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "agent/conf/conf.h"
+#include "agent/crypt/crypt.h"
+#include "agent/engine/engine.h"
+#include "common/log.h"
+#include "handle.h"
+
+#include <sys/queue.h>
+#include <uthash.h>
+
+struct agent;
+struct event;
+
+/* Few states; flags are facts. Legal arrows are in ike_sa.c, the only place that moves them. */
+enum ike_state {
+	IKE_CREATED,
+	IKE_CONNECTING,	  /* IKE_SA_INIT or IKE_AUTH under way */
+	IKE_ESTABLISHED,
+	IKE_REKEYING,	  /* our or the peer's rekey under way; traffic of both SAs goes on */
+	IKE_REKEYED,	  /* replaced; waits for the Delete */
+	IKE_DELETING,
+	IKE_DEAD,
+	IKE_STATES,
+};
+
+enum child_state {
+	CHILD_CREATED,
+	CHILD_INSTALLING,
+	CHILD_INSTALLED,
+	CHILD_REKEYING,
+	CHILD_REKEYED,	 /* replaced; inbound stays until Delete and grace */
+	CHILD_DELETING,
+	CHILD_DELETED,
+	CHILD_STATES,
+};
+const char *ike_state_name(enum ike_state s);	  /* as vici writes them: "ESTABLISHED" */
+const char *child_state_name(enum child_state s); /* "INSTALLED" */
+
+struct child_sa {
+	TAILQ_ENTRY(child_sa) next;
+	struct ike_sa *ike; /* owner; moved when the IKE SA is rekeyed */
+	uint32_t id;	    /* #n of people */
+	enum child_state state;
+	const struct child_conf *conf; /* inside ike->conn or, after a reload, inside own_conn */
+	struct conn_conf *own_conn;    /* reference that keeps conf alive */
+	struct child_suite suite;
+	struct proposal proposal;	/* as chosen, for people */
+	struct ts_list ts_local, ts_remote;
+	enum conf_mode mode;
+	bool encap;
+	uint32_t spi_in, spi_out, reqid;
+	struct engine_sa engine;
+	uint64_t installed_ms, rekey_ms, expire_ms; /* monotonic, 0 = never */
+	struct event *rekey_timer, *expire_timer, *grace_timer;
+	uint32_t replaced_by; /* id of the successor, 0 = none */
+	uint8_t nonce_low[IKE_NONCE_MAX]; /* lower nonce of the exchange that made it: rekey collisions */
+	uint16_t nonce_low_len;
+};
+TAILQ_HEAD(child_list, child_sa);
+
+/* The peer's and our outcome, for a command that waits. */
+struct outcome {
+	int error;	  /* 0, or -errno: -ETIMEDOUT no answer, -EACCES authentication, -EPROTO ... */
+	uint16_t notify;  /* the peer's error notify, 0 = none */
+	bool by_peer;	  /* the refusal was the peer's */
+	char text[192];	  /* "peer refused: NO_PROPOSAL_CHOSEN" */
+};
+typedef void (*outcome_fn)(void *ctx, const struct outcome *o);
+
+struct task;
+TAILQ_HEAD(task_list, task);
+
+struct ike_sa {
+	struct sa_ref ref;
+	uint32_t id; /* #n of people */
+	enum ike_state state;
+	bool initiator; /* original initiator: the I flag of what we send */
+	bool nat_local, nat_remote, floated, authenticated, peer_childless, peer_fragmentation;
+	uint64_t spi_i, spi_r;
+	struct conn_conf *conn; /* reference; NULL until a responder has chosen one */
+	struct endpoint local, remote;
+	struct conf_id local_id, remote_id; /* as sent and as authenticated */
+	struct ike_suite suite;
+	struct proposal proposal; /* as chosen */
+	struct ike_keys keys;
+	struct ike_authenticated proof;
+	uint64_t iv_counter;
+	struct child_list children;
+	struct task_list tasks; /* head: in flight when request_len */
+	/* window of one, RFC 7296 2.3 */
+	uint32_t send_mid, recv_mid;
+	uint8_t *request, *response; /* last sent, for bit-identical retransmission */
+	size_t request_len, response_len;
+	uint32_t response_mid;
+	bool have_response;
+	struct event *retransmit_timer, *rekey_timer, *expire_timer, *dpd_timer, *keepalive_timer,
+		*half_open_timer;
+	uint32_t tries;
+	uint64_t created_ms, established_ms, rekey_ms, expire_ms, reauth_ms, last_in_ms, last_out_ms;
+	struct setup *setup;	 /* what IKE_SA_INIT and IKE_AUTH need and nothing after them */
+	struct exchange_in *in;	 /* the peer's request being answered across a wait, or NULL */
+	UT_hash_handle by_spi;	 /* by our SPI */
+	TAILQ_ENTRY(ike_sa) all;
+};
+TAILQ_HEAD(ike_list, ike_sa);
+
+/* ---- what others may ask (control, main) -------------------------------------------------- */
+/* All SAs, oldest first. */
+const struct ike_list *sa_all(const struct agent *a);
+struct ike_sa *sa_find(struct agent *a, uint32_t id);
+struct child_sa *sa_find_child(struct agent *a, uint32_t id);
+uint64_t sa_now_ms(void); /* monotonic */
+
+/*
+ * Operations of the command line. Each calls `done` exactly once, with the real outcome: after the
+ * peer's answer, a time-out or an immediate refusal; never before. Names match configuration; an id of 0 = not given.
+ * They return 0, or -ENOENT / -EINVAL with text in *o when nothing was started (then no callback).
+ */
+int sa_initiate(struct agent *a, const char *conn /* or NULL */, const char *child /* or NULL */,
+		outcome_fn done, void *ctx, struct outcome *o);
+struct sa_select {
+	const char *ike, *child;    /* names or NULL */
+	uint32_t ike_id, child_id;  /* 0 = any */
+	bool force;		    /* terminate: do not wait for the peer */
+};
+/* Outcome text counts what was done: "terminated 2 IKE SAs". */
+int sa_terminate(struct agent *a, const struct sa_select *sel, outcome_fn done, void *ctx,
+		 struct outcome *o);
+int sa_rekey(struct agent *a, const struct sa_select *sel, outcome_fn done, void *ctx, struct outcome *o);
+/* Everything: deletes sent, rows and policies removed, orphans too. */
+int sa_flush(struct agent *a, outcome_fn done, void *ctx, struct outcome *o);
+/* Applies a configuration whole: connections gone or changed are terminated, equal ones untouched,
+ * start actions run. Takes the reference. */
+void sa_configure(struct agent *a, struct conf *c);
+const struct conf *sa_conf(const struct agent *a);
+
+enum sa_event_kind { SA_EV_IKE_UP, SA_EV_IKE_DOWN, SA_EV_IKE_REKEY, SA_EV_CHILD_UP, SA_EV_CHILD_DOWN,
+		     SA_EV_CHILD_REKEY };
+struct sa_event {
+	enum sa_event_kind kind;
+	const struct ike_sa *ike, *ike_new;
+	const struct child_sa *child, *child_new;
+};
+typedef void (*sa_observer_fn)(void *ctx, const struct sa_event *ev);
+/* At most 4 observers. */
+int sa_observe(struct agent *a, sa_observer_fn fn, void *ctx);
+
+/* Counters of the protocol, one table: name and sentence. */
+#define IKE_COUNTERS(X)                                                             \
+	X(init_in, "IKE_SA_INIT requests received")                                 \
+	X(init_out, "IKE_SA_INIT requests sent")                                    \
+	X(established, "IKE SAs established")                                       \
+	X(auth_failed, "IKE_AUTH failures")                                         \
+	X(child_up, "Child SAs established")                                        \
+	X(rekey_ike, "IKE SAs rekeyed")                                             \
+	X(rekey_child, "Child SAs rekeyed")                                         \
+	X(retransmit_out, "requests sent again")                                    \
+	X(retransmit_in, "retransmitted requests answered from store")              \
+	X(timeout, "exchanges given up without an answer")                          \
+	X(dpd_out, "liveness checks sent")                                          \
+	X(cookie_sent, "COOKIE notifies sent")                                      \
+	X(cookie_bad, "IKE_SA_INIT with a wrong or missing cookie")                 \
+	X(half_open_limit, "IKE_SA_INIT refused: too many half-open IKE SAs")       \
+	X(block_limit, "IKE_SA_INIT refused: too many half-open from one source")   \
+	X(sa_limit, "IKE_SA_INIT refused: ike_sa_limit")                            \
+	X(bad_header, "datagrams without a valid IKE header")                       \
+	X(bad_version, "IKEv1 or a version above 2")                                \
+	X(bad_syntax, "messages with payloads that cannot be decoded")              \
+	X(bad_critical, "messages with an unknown critical payload")                \
+	X(bad_integrity, "messages whose integrity check failed")                   \
+	X(bad_mid, "messages with a message id outside the window")                 \
+	X(bad_exchange, "exchanges not allowed in the state of the IKE SA")         \
+	X(bad_spi, "messages for an unknown IKE SPI")                               \
+	X(no_conn, "IKE_SA_INIT that no connection fits")                           \
+	X(no_proposal, "negotiations without a common proposal")                    \
+	X(no_ts, "Child SAs without common traffic selectors")                      \
+	X(bad_ke, "key exchange values refused")                                    \
+	X(no_memory, "exchanges dropped for lack of memory")
+
+enum ike_counter {
+#define X(name, text) IKE_C_##name,
+	IKE_COUNTERS(X)
+#undef X
+	IKE_COUNTERS_N,
+};
+uint64_t sa_counter(const struct agent *a, enum ike_counter c);
+const char *sa_counter_name(enum ike_counter c);
+const char *sa_counter_text(enum ike_counter c);
+unsigned int sa_half_open(const struct agent *a);

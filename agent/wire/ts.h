@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "common/addr.h"
+#include "ike.h"
+
+#include <stdbool.h>
+
+/* A traffic selector, RFC 7296 3.13.1. Addresses lo..hi of one family. OPAQUE ports: lo 65535, hi 0. */
+struct ts {
+	struct ip_addr lo, hi;
+	uint16_t port_lo, port_hi; /* any: 0..65535; ICMP: type << 8 | code (RFC 4301 4.4.1.1) */
+	uint8_t protocol;	   /* 0 = any */
+};
+
+struct ts_list {
+	uint16_t n;
+	struct ts ts[IKE_TS_MAX];
+};
+
+bool ts_equal(const struct ts *a, const struct ts *b);
+bool ts_list_equal(const struct ts_list *a, const struct ts_list *b);
+/* Largest selector inside both; false when they do not meet. */
+bool ts_intersect(const struct ts *a, const struct ts *b, struct ts *out);
+/* Every address, port and protocol of `in` is inside one of `of`. */
+bool ts_within(const struct ts *in, const struct ts_list *of);
+/* All pairwise intersections, those inside another left out (RFC 7296 2.9). Returns out->n. */
+unsigned int ts_narrow(const struct ts_list *mine, const struct ts_list *theirs, struct ts_list *out);
+bool ts_list_subset(const struct ts_list *in, const struct ts_list *of);
+/* "10.1.0.0/24[tcp/80]" or "10.1.0.5-10.1.0.9"; returns buf. */
+enum { TS_STRLEN = 128 };
+const char *ts_str(const struct ts *ts, char buf[TS_STRLEN]);
+/* The selector of exactly this address. */
+void ts_of_addr(const struct ip_addr *a, struct ts *out);

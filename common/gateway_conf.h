@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "addr.h"
+#include "log.h"
+#include "settings.h"
+
+#include <net/if.h>
+
+/*
+ * xdpsec.conf: what swanctl.conf has no word for. One section `xdpsec { }` read by the loader, the
+ * agent and the dataplane alike. Every key has a default; an unknown key is an error.
+ *
+ *   xdpsec {
+ *     pin_dir = /sys/fs/bpf/xdpsec
+ *     run_dir = /run/xdpsec             # sockets: vici (xdpsecd.vici), dataplane (dataplane.sock)
+ *     sa_slots = 65536                  # a power of two, 64..65536
+ *     policies = 131072
+ *     interfaces {
+ *       wan0 { role = wan }             # wan | lan
+ *       lan0 { role = lan }             # attach = auto | native | generic,  tc = auto | tcx | clsact
+ *     }
+ *     dataplane {
+ *       crypto = cryptodev              # cryptodev | openssl
+ *       vdev = crypto_aesni_gcm, crypto_aesni_mb
+ *       device =                        # names or PCI addresses of other cryptodevs, preferred when given
+ *       workers = 1
+ *       cpus =                          # list: worker n runs on the n-th
+ *       busy_poll = 50us                # how long a worker spins after the last packet (us or ms)
+ *     }
+ *     ike {
+ *       port = 500  port_nat_t = 4500  retransmit_tries = 5  retransmit_timeout = 4.0
+ *       retransmit_base = 1.8  retransmit_jitter = 0  retransmit_limit = 0  keep_alive = 20s
+ *       half_open_timeout = 30s  cookie_threshold = 10  (0 = off, "always")  block_threshold = 5
+ *       init_limit_half_open = 0  ike_sa_limit = 0  delete_rekeyed_delay = 5s
+ *       threads, ikesa_table_size, ikesa_table_segments: accepted, without effect, said in the log
+ *     }
+ *     log { default = 1  ike = 2 ... }
+ *   }
+ */
+enum { GW_PORTS_MAX = 32, GW_CPUS_MAX = 64, GW_PATH_MAX = 108 };
+
+enum gw_role { GW_ROLE_WAN, GW_ROLE_LAN };
+enum gw_attach { GW_ATTACH_AUTO, GW_ATTACH_NATIVE, GW_ATTACH_GENERIC };
+enum gw_tc { GW_TC_AUTO, GW_TC_TCX, GW_TC_CLSACT };
+enum gw_crypto { GW_CRYPTO_CRYPTODEV, GW_CRYPTO_OPENSSL };
+
+struct gw_port_conf {
+	char ifname[IFNAMSIZ];
+	enum gw_role role;
+	enum gw_attach attach;
+	enum gw_tc tc;
+	int line;
+};
+
+struct gw_dataplane_conf {
+	enum gw_crypto crypto;
+	char vdev[256];
+	char device[256];
+	uint32_t workers;
+	uint32_t cpus[GW_CPUS_MAX], n_cpus;
+	uint32_t busy_poll_us;
+};
+
+struct gw_ike_conf {
+	uint16_t port, port_nat_t;
+	uint32_t retransmit_tries;	  /* 0..100 */
+	uint32_t retransmit_timeout_ms;	  /* 0..60000 */
+	double retransmit_base;		  /* 0..10 */
+	uint32_t retransmit_jitter;	  /* percent, 0..20 */
+	uint32_t retransmit_limit_s;	  /* 0 = none, ..100 */
+	uint32_t keep_alive_s;
+	uint32_t half_open_timeout_s;
+	int64_t cookie_threshold;	  /* half-open SAs; 0 off, -1 always */
+	uint32_t block_threshold;	  /* half-open SAs a source; 0 off */
+	uint32_t init_limit_half_open;	  /* 0 off */
+	uint32_t ike_sa_limit;		  /* 0 off */
+	uint32_t delete_rekeyed_delay_s;  /* grace of an old inbound Child SA */
+};
+
+struct gateway_conf {
+	char path[SETTINGS_PATH_MAX];
+	char pin_dir[GW_PATH_MAX];
+	char run_dir[GW_PATH_MAX];
+	char swanctl_conf[SETTINGS_PATH_MAX]; /* default /etc/swanctl/swanctl.conf */
+	uint32_t sa_slots, policies;
+	struct gw_port_conf port[GW_PORTS_MAX];
+	uint32_t n_ports;
+	struct gw_dataplane_conf dataplane;
+	struct gw_ike_conf ike;
+	int log_level[LOG_GROUPS];
+};
+
+/* The defaults alone. */
+void gateway_conf_defaults(struct gateway_conf *conf);
+/* Reads and checks a whole file into *conf; -EINVAL and *err on the first mistake, *conf untouched. */
+int gateway_conf_load(const char *path, struct gateway_conf *conf, struct settings_error *err);
+int gateway_conf_parse(const struct settings *root, struct gateway_conf *conf,
+		       struct settings_error *err);
