@@ -54,6 +54,7 @@ agent_src := $(wildcard agent/*.c agent/*/*.c)
 plane_src := $(wildcard dataplane/*.c)
 cli_src := $(wildcard tools/xdpsec/*.c)
 tool_src := $(wildcard tools/bench/*.c)
+lab_src := $(wildcard tools/lab/*.c)
 bpf_src := $(wildcard bpf/*.bpf.c)
 unit_src := $(wildcard tests/unit/*_test.c)
 bpftest_src := $(wildcard tests/bpf/*_test.c)
@@ -64,7 +65,7 @@ objs = $(patsubst %.c,$(B)/%.o,$(1))
 lib_src = $(filter-out %/main.c,$(1))
 
 BINS := $(B)/xdpsecd $(B)/xdpsec-dataplane $(B)/xdpsec-loader $(B)/xdpsec
-TOOLS := $(patsubst tools/bench/%.c,$(B)/bench/%,$(tool_src))
+TOOLS := $(patsubst tools/bench/%.c,$(B)/bench/%,$(tool_src)) $(patsubst tools/lab/%.c,$(B)/lab/%,$(lab_src))
 UNITS := $(patsubst %.c,$(B)/%,$(unit_src) $(bpftest_src))
 TESTTOOLS := $(patsubst %.c,$(B)/%,$(testtool_src))
 
@@ -135,6 +136,11 @@ $(B)/bench/%: $(B)/tools/bench/%.o $(B)/libplane.a $(B)/libloader.a $(B)/libmaps
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) $^ $(LIBS_PLANE) $(LIBS_LOADER) $(LIBS_COMMON) -lm
+
+$(B)/lab/%: $(B)/tools/lab/%.o
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link) $^
 
 # ---- tests: unit tests of the dataplane are called dp_*, of the loader and BPF live in tests/bpf ------
 $(B)/tests/unit/dp_%: $(B)/tests/unit/dp_%.o $(B)/libplane.a $(B)/libmaps.a $(B)/libcommon.a

@@ -1,0 +1,412 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# A laboratory of network namespaces, sourced by tools/demo, the tests and the benchmarks.
+#
+#   ha 10.1.0.2 --- 10.1.0.1 lan0 [ga] wan0 192.0.2.1 --- toa [wan] tob --- 192.0.2.2 wan0 [gb] lan0 10.2.0.1 --- 10.2.0.2 hb
+#
+# [wan] forwards frames between its two ends with tc and counts them by kind: what crossed the
+# wire is counted by a third party, whatever the gateways say.
+#
+# lab_enter runs the calling script again in mount, PID and network name spaces of its own: when
+# its first process ends, however it ends, every process, mount and interface of the lab is gone.
+
+LAB_SELF=${LAB_SELF:-$0}
+LAB_TOP=${LAB_TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
+BUILD=${BUILD:-$LAB_TOP/build}
+
+lab_die() { echo "$(basename "$LAB_SELF"): $*" >&2; exit 1; }
+
+# Must be called first, with the script's own arguments.
+lab_enter() {
+    [ "$(id -u)" = 0 ] || lab_die "needs root (network namespaces, BPF): run it with sudo"
+    [ -n "${XDPSEC_LAB:-}" ] && return 0
+    local dir
+    dir=$(mktemp -d "${TMPDIR:-/tmp}/xdpsec-lab.XXXXXX") || exit 1
+    export XDPSEC_LAB=$dir BUILD
+    # A background process ignores Ctrl-C; what this one gets it hands to the lab's first process,
+    # which cleans up. Ten seconds later the lab is ended without being asked.
+    unshare --mount --pid --net --fork --kill-child --mount-proc --propagation private \
+        bash "$LAB_SELF" "$@" <&0 &
+    local pid=$! rc=
+    trap 'lab_stop $pid' INT TERM HUP
+    if [ "${DEMO_KEEP:-0}" = 1 ]; then
+        while kill -0 $pid 2>/dev/null && [ ! -e "$dir/kept" ]; do sleep 0.2; done
+        [ -e "$dir/kept" ] && lab_kept $pid
+    fi
+    while kill -0 $pid 2>/dev/null; do wait $pid; rc=$?; done
+    rm -rf "$dir"
+    exit $rc
+}
+
+# The lab stays: says how to look around and how to end it.
+lab_kept() {
+    local first
+    disown
+    sleep 0.3 # the last lines of the lab's own
+    first=$(cat "/proc/$1/task/$1/children")
+    first=${first// /}
+    cat <<TEXT
+The lab is still up, in $XDPSEC_LAB. To look around (ga gb ha hb wan are the namespaces):
+  nsenter -t $first -m -p bash
+  nsenter --net=/run/netns/ha ping 10.2.0.2
+  $BUILD/xdpsec -s $XDPSEC_LAB/ga/run/xdpsecd.vici show sa
+  bpftool map dump pinned $XDPSEC_LAB/bpf/ga/sa_in       logs: $XDPSEC_LAB/ga/*.log
+To end it, and remove all of it:
+  kill $first
+TEXT
+    exit 0
+}
+
+lab_stop() {
+    local first
+    first=$(cat "/proc/$1/task/$1/children" 2>/dev/null)
+    [ -n "$first" ] && kill -TERM $first 2>/dev/null
+    (sleep 10; kill -KILL "$1") >/dev/null 2>&1 &
+}
+
+# Runs a command in a namespace of the lab: nsx ga ip addr
+nsx() {
+    local ns=$1
+    shift
+    nsenter --net="/run/netns/$ns" -- "$@"
+}
+
+# Waits until a command succeeds: lab_wait SECONDS command...; 1 when it never did.
+lab_wait() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.05
+    done
+}
+
+lab_veth() { # nsX ifX nsY ifY
+    ip -n "$1" link add "$2" type veth peer name "$4" netns "$3" || return 1
+    local ns if
+    for ns in "$1 $2" "$3 $4"; do
+        read -r ns if <<<"$ns"
+        nsx "$ns" ethtool -K "$if" tso off gso off gro off >/dev/null 2>&1
+        ip -n "$ns" link set "$if" up
+    done
+}
+
+# The wan: what comes in at one end leaves at the other, counted by kind at prio 10..60.
+lab_wan_end() { # from to
+    local d="dev $1 ingress" out="action mirred egress redirect dev $2"
+    tc qdisc add dev "$1" clsact
+    # shellcheck disable=SC2086
+    {
+        tc filter add $d prio 10 protocol ip u32 match ip protocol 50 0xff $out
+        tc filter add $d prio 20 protocol ip u32 match ip protocol 17 0xff \
+            match ip dport 4500 0xffff $out
+        tc filter add $d prio 30 protocol ip u32 match ip protocol 17 0xff \
+            match ip dport 500 0xffff $out
+        tc filter add $d prio 40 protocol arp u32 match u32 0 0 $out
+        tc filter add $d prio 50 protocol ip u32 match u32 0 0 $out
+        tc filter add $d prio 60 protocol all u32 match u32 0 0 $out
+    }
+}
+
+# Builds the lab. LAB_MTU (1500): of the wan.
+lab_build() {
+    local ns
+    W=$XDPSEC_LAB
+    mkdir -p /run/netns "$W/bpf"
+    mount -t tmpfs lab /run/netns || return 1
+    mount -t bpf bpf "$W/bpf" || return 1
+    for ns in ha ga wan gb hb; do
+        ip netns add $ns || return 1
+        nsx $ns sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
+            net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
+        ip -n $ns link set lo up
+    done
+    lab_veth ha eth0 ga lan0 && lab_veth hb eth0 gb lan0 &&
+        lab_veth ga wan0 wan toa && lab_veth gb wan0 wan tob || return 1
+    ip -n ha addr add 10.1.0.2/24 dev eth0
+    ip -n ga addr add 10.1.0.1/24 dev lan0
+    ip -n ga addr add 192.0.2.1/24 dev wan0
+    ip -n gb addr add 192.0.2.2/24 dev wan0
+    ip -n gb addr add 10.2.0.1/24 dev lan0
+    ip -n hb addr add 10.2.0.2/24 dev eth0
+    for ns in ga gb; do
+        nsx $ns sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+        ip -n $ns link set wan0 mtu "${LAB_MTU:-1500}"
+    done
+    for ns in toa tob; do
+        ip -n wan link set $ns mtu "${LAB_MTU:-1500}"
+    done
+    ip -n ha route add default via 10.1.0.1
+    ip -n hb route add default via 10.2.0.1
+    # the way in clear exists on purpose: a leak would be seen on the wire
+    ip -n ga route add 10.2.0.0/24 via 192.0.2.2
+    ip -n gb route add 10.1.0.0/24 via 192.0.2.1
+    nsx wan bash -c "$(declare -f lab_wan_end); lab_wan_end toa tob && lab_wan_end tob toa"
+}
+
+# Packets of a kind that crossed the wire in both directions: esp udp4500 ike arp clear other
+lab_wire() {
+    local prio end n=0 p
+    case $1 in
+    esp) prio=10 ;; udp4500) prio=20 ;; ike) prio=30 ;; arp) prio=40 ;; clear) prio=50 ;; other) prio=60 ;;
+    *) lab_die "lab_wire: $1" ;;
+    esac
+    for end in toa tob; do
+        p=$(nsx wan tc -s -j filter show dev $end ingress prio $prio |
+            jq '[.[] | .options.actions[]?.stats.packets // 0] | add // 0')
+        n=$((n + p))
+    done
+    echo $n
+}
+
+lab_addr() { [ "$1" = ga ] && echo 192.0.2.1 || echo 192.0.2.2; }
+lab_peer() { [ "$1" = ga ] && echo gb || echo ga; }
+lab_lan() { [ "$1" = ga ] && echo 10.1.0.0/24 || echo 10.2.0.0/24; }
+
+# Writes the configuration of an xdpsec gateway: gw_conf ga [key=value...]
+#   ike= esp= start= secret= crypto= rekey= childrekey= dpd= localts= remotets= conn=LINES child=LINES gw=LINES
+gw_conf() {
+    local g=$1 peer me kv
+    local ike=aes128gcm16-prfsha256-x25519 esp=aes128gcm16 start=none secret='lab secret of both ends'
+    local crypto=${LAB_CRYPTO:-cryptodev} rekey=4h childrekey=1h dpd=0s localts remotets conn='' child='' gw=''
+    peer=$(lab_peer "$g") me=$g
+    localts=$(lab_lan "$g") remotets=$(lab_lan "$peer")
+    shift
+    for kv in "$@"; do
+        case ${kv%%=*} in
+        ike | esp | start | secret | crypto | rekey | childrekey | dpd | localts | remotets | conn | child | gw)
+            printf -v "${kv%%=*}" %s "${kv#*=}" ;;
+        *) lab_die "gw_conf: unknown ${kv%%=*}" ;;
+        esac
+    done
+    mkdir -p "$W/$me/run"
+    cat >"$W/$me/xdpsec.conf" <<CONF
+xdpsec {
+    pin_dir = $W/bpf/$me
+    run_dir = $W/$me/run
+    swanctl_conf = $W/$me/swanctl.conf
+    interfaces {
+        wan0 { role = wan }
+        lan0 { role = lan }
+    }
+    dataplane { crypto = $crypto }
+    $gw
+}
+CONF
+    swanctl_conf "$me" "$W/$me/swanctl.conf"
+}
+
+# The same swanctl.conf for xdpsec and strongSwan; uses the variables of its caller.
+swanctl_conf() {
+    cat >"$2" <<CONF
+connections {
+    gw {
+        version = 2
+        local_addrs = $(lab_addr "$1")
+        remote_addrs = $(lab_addr "$(lab_peer "$1")")
+        proposals = $ike
+        mobike = no
+        rekey_time = $rekey
+        dpd_delay = $dpd
+        $conn
+        local {
+            auth = psk
+            id = $1.example
+        }
+        remote {
+            auth = psk
+            id = $(lab_peer "$1").example
+        }
+        children {
+            net {
+                local_ts = $localts
+                remote_ts = $remotets
+                esp_proposals = $esp
+                rekey_time = $childrekey
+                start_action = $start
+                $child
+            }
+        }
+    }
+}
+secrets {
+    ike-lab {
+        id-1 = ga.example
+        id-2 = gb.example
+        secret = "$secret"
+    }
+}
+CONF
+}
+
+# One program of a gateway in the background, its output in $W/ga/NAME.log, its PID in $W/ga/NAME.pid.
+gw_spawn() {
+    local g=$1 name=$2
+    shift 2
+    (
+        # the PID written must be the program's own: kill -9 in a test means it
+        exec 9>&- </dev/null >>"$W/$g/$name.log" 2>&1
+        exec setsid nsenter --net="/run/netns/$g" -- "$@"
+    ) &
+    echo $! >"$W/$g/$name.pid"
+}
+
+gw_load() { nsx "$1" "$BUILD/xdpsec-loader" -c "$W/$1/xdpsec.conf" load >>"$W/$1/loader.log" 2>&1; }
+gw_unload() { nsx "$1" "$BUILD/xdpsec-loader" -c "$W/$1/xdpsec.conf" unload >>"$W/$1/loader.log" 2>&1; }
+
+gw_dataplane() {
+    gw_spawn "$1" dataplane "$BUILD/xdpsec-dataplane" -c "$W/$1/xdpsec.conf"
+    lab_wait 20 test -S "$W/$1/run/dataplane.sock"
+}
+
+gw_agent() {
+    rm -f "$W/$1/run/xdpsecd.vici"
+    gw_spawn "$1" agent "$BUILD/xdpsecd" -c "$W/$1/xdpsec.conf"
+    lab_wait 20 xd "$1" status
+}
+
+# Loader, dataplane and agent of one gateway; its logs on standard error when one does not come up.
+gw_up() {
+    local part
+    for part in gw_load gw_dataplane gw_agent; do
+        $part "$1" && continue
+        echo "$part $1 failed" >&2
+        tail -n 15 "$W/$1"/*.log >&2
+        return 1
+    done
+    # a first Child SA needs the dataplane: wait until agent and dataplane have met
+    lab_wait 10 gw_plane_ready "$1"
+}
+
+gw_plane_ready() { xd "$1" --json show plane | jq -e '.connected == true'; }
+gw_pid() { cat "$W/$1/$2.pid"; }
+
+# Ends one program of a gateway (agent, dataplane) with a signal and waits for its end.
+gw_kill() {
+    local pid
+    pid=$(gw_pid "$1" "$2") || return 1
+    kill "-${3:-TERM}" "$pid" 2>/dev/null
+    lab_wait 10 gw_gone "$pid"
+}
+gw_gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.*Z' "/proc/$1/status"; }
+
+gw_down() {
+    gw_kill "$1" agent
+    gw_kill "$1" dataplane
+    gw_unload "$1"
+}
+
+# The command line of a gateway: xd ga show sa
+xd() {
+    local g=$1
+    shift
+    "$BUILD/xdpsec" -s "$W/$g/run/xdpsecd.vici" "$@"
+}
+
+# ---- strongSwan in a gateway: charon-systemd with its user-space ESP ---------------------------
+swan_available() { [ -x /usr/sbin/charon-systemd ] && [ -e /usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so ]; }
+
+# swan_conf gb [key=value...]: keys as gw_conf, less crypto and gw
+swan_conf() {
+    local g=$1 kv
+    local ike=aes128gcm16-prfsha256-x25519 esp=aes128gcm16 start=none secret='lab secret of both ends'
+    local rekey=4h childrekey=1h dpd=0s localts remotets conn='' child=''
+    localts=$(lab_lan "$g") remotets=$(lab_lan "$(lab_peer "$g")")
+    shift
+    for kv in "$@"; do
+        case ${kv%%=*} in
+        ike | esp | start | secret | rekey | childrekey | dpd | localts | remotets | conn | child)
+            printf -v "${kv%%=*}" %s "${kv#*=}" ;;
+        *) lab_die "swan_conf: unknown ${kv%%=*}" ;;
+        esac
+    done
+    mkdir -p "$W/$g"
+    swanctl_conf "$g" "$W/$g/swanctl.conf"
+}
+
+swan_up() {
+    local g=$1
+    cat >"$W/$g/strongswan.conf" <<CONF
+charon-systemd {
+    install_routes = yes
+    filelog { l { path = $W/$g/charon.log
+        default = ${SS_DEBUG:-1}
+        flush_line = yes
+        ike_name = yes } }
+    journal { default = -1 }
+    syslog { daemon { default = -1 } auth { default = -1 } }
+    load_modular = no
+    load = aesni aes sha2 sha1 random nonce x509 constraints pubkey pkcs1 pkcs8 pem openssl gmp curve25519 hmac kdf ctr ccm gcm drbg kernel-libipsec kernel-netlink socket-default vici updown
+    plugins {
+        vici { socket = unix://$W/$g/vici }
+        kernel-libipsec { allow_peer_ts = yes }
+    }
+}
+swanctl { load = random nonce x509 pkcs1 pem pubkey openssl sha1 sha2 aes }
+CONF
+    mkdir -p "$W/run"
+    (
+        exec </dev/null >>"$W/$g/charon.out" 2>&1
+        # its PID file is at a fixed place: a private /run for each instance
+        STRONGSWAN_CONF=$W/$g/strongswan.conf exec setsid nsenter --net="/run/netns/$g" -- \
+            unshare --mount --propagation private sh -c \
+            'mkdir -p "$1" && mount --bind "$1" /run && exec /usr/sbin/charon-systemd' sh "$W/$g/rundir"
+    ) &
+    echo $! >"$W/$g/charon.pid"
+    lab_wait 20 swan "$g" --version &&
+        swan "$g" --load-all --file "$W/$g/swanctl.conf" >"$W/$g/load-all" 2>&1 && return
+    echo "strongSwan did not come up in $g" >&2
+    tail -n 15 "$W/$g"/charon.* "$W/$g/load-all" >&2
+    return 1
+}
+
+swan_down() {
+    kill "$(cat "$W/$1/charon.pid")" 2>/dev/null
+    lab_wait 10 gw_gone "$(cat "$W/$1/charon.pid")"
+}
+
+# swanctl against the strongSwan of a gateway: swan gb --list-sas
+swan() {
+    local g=$1
+    shift
+    STRONGSWAN_CONF=$W/$g/strongswan.conf SWANCTL_DIR=$W/$g swanctl "$@" --uri "unix://$W/$g/vici"
+}
+
+# Debian's swanctl against xdpsecd: sw ga --list-sas
+sw() {
+    local g=$1
+    shift
+    STRONGSWAN_CONF=/dev/null swanctl "$@" --uri "unix://$W/$g/run/xdpsecd.vici"
+}
+
+# ---- traffic ------------------------------------------------------------------------------------
+lab_ping() { nsx ha ping -q -n -c "${1:-3}" -i 0.05 -W 2 10.2.0.2 >/dev/null; }
+lab_ping_back() { nsx hb ping -q -n -c "${1:-3}" -i 0.05 -W 2 10.1.0.2 >/dev/null; }
+
+# One TCP stream ha -> hb; prints received Mbit/s. lab_tcp SECONDS
+lab_tcp() {
+    nsx hb iperf3 -s -1 -D -I "$W/iperf.pid" >/dev/null 2>&1
+    lab_wait 5 nsx hb sh -c "ss -ltn | grep -q :5201" || return 1
+    nsx ha iperf3 -c 10.2.0.2 -t "$1" -J 2>"$W/iperf.err" |
+        jq -e '.end.sum_received.bits_per_second / 1e6 | floor'
+}
+
+lab_on_exit() { # command: run when the script ends, however
+    # shellcheck disable=SC2064
+    trap "$1" EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+}
+
+# Numbered UDP stream ha -> hb; prints the receiver's JSON. lab_udp SIZE PPS SECONDS
+lab_udp() {
+    local pid
+    rm -f "$W/udp.json"
+    nsx hb "$BUILD/lab/udpstream" recv 9 >"$W/udp.json" &
+    pid=$!
+    lab_wait 5 nsx hb sh -c "ss -lun | grep -q ':9 '"
+    nsx ha "$BUILD/lab/udpstream" send 10.2.0.2 9 "$1" "$2" "$3"
+    lab_wait 5 test -s "$W/udp.json" || kill $pid 2>/dev/null
+    cat "$W/udp.json"
+}
