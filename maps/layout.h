@@ -179,6 +179,7 @@ struct xs_ctl {
 	__u64 policies;
 	__u64 ike_rate; /* IKE datagrams a second and source that xdp_wan lets through; 0 = no limit */
 	__u64 ports;	/* UDP: port | port_nat_t << 16 */
+	__u64 dataplane_instance; /* whose SAs the rows describe: an agent that starts again compares */
 };
 
 /* layout: array of one row, written by the loader; everybody who opens the maps checks it. */
