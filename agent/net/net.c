@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "net.h"
+
+#include "common/log.h"
+#include "common/rd.h"
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum {
+	NET_SOCKETS = 4,	    /* two families, two ports */
+	NET_BURST = 64,		    /* datagrams a wake-up: timers get their turn between */
+	NET_DATAGRAM_MAX = 65535,   /* bytes */
+	NET_RCVBUF = 1 << 20,	    /* bytes asked for; the kernel may give less */
+	NET_MARKER_LEN = 4,	    /* RFC 3948 2.2: non-ESP marker, four zero bytes */
+};
+
+static const uint8_t non_esp_marker[NET_MARKER_LEN];
+static const uint8_t keepalive_byte = 0xff; /* RFC 3948 2.3 */
+
+struct net_socket {
+	struct net *net;
+	struct event *ev;
+	int fd;
+	int family;
+	uint16_t port;
+	bool nat_t;
+};
+
+struct net {
+	struct net_socket sock[NET_SOCKETS];
+	unsigned int n_socks;
+	uint16_t port, port_nat_t;
+	net_recv_fn fn;
+	void *ctx;
+	struct net_stat stat;
+	struct log_budget send_budget;
+	uint8_t buf[NET_DATAGRAM_MAX];
+};
+
+/* Room for either family's packet information, aligned as control messages must be. */
+union net_control {
+	char buf[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	struct cmsghdr align;
+};
+
+static bool local_of(struct msghdr *mh, uint16_t port, struct endpoint *to)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c; c = CMSG_NXTHDR(mh, c)) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			to->ip.family = 4;
+			memcpy(to->ip.b, &info.ipi_addr, 4);
+			to->port = port;
+			return true;
+		}
+		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			to->ip.family = 6;
+			memcpy(to->ip.b, &info.ipi6_addr, 16);
+			to->port = port;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* RFC 3948 2.2, 2.3: what the first bytes on the NAT-T port say. True when `d` is an IKE message. */
+static bool take_marker(struct net *n, struct slice *d)
+{
+	struct rd r = rd_of(*d);
+	uint32_t marker;
+
+	if (d->n == 1 && rd_u8(&r) == keepalive_byte) {
+		n->stat.keepalives++;
+		return false;
+	}
+	r = rd_of(*d);
+	marker = rd_u32(&r);
+	if (r.failed) {
+		n->stat.runt++;
+		return false;
+	}
+	if (marker) {
+		n->stat.stray_esp++;
+		return false;
+	}
+	*d = rd_rest(&r);
+	return true;
+}
+
+static void deliver(struct net_socket *s, const struct endpoint *from, const struct endpoint *to,
+		    struct slice d)
+{
+	struct net *n = s->net;
+
+	if (s->nat_t && !take_marker(n, &d))
+		return;
+	if (!d.n) {
+		n->stat.runt++;
+		return;
+	}
+	n->stat.in++;
+	n->fn(n->ctx, from, to, d);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct net_socket *s = arg;
+	struct net *n = s->net;
+
+	(void)what;
+	for (int i = 0; i < NET_BURST; i++) {
+		struct sockaddr_storage ss = {0};
+		struct iovec iov = {.iov_base = n->buf, .iov_len = sizeof(n->buf)};
+		union net_control control;
+		struct msghdr mh = {
+			.msg_name = &ss,
+			.msg_namelen = sizeof(ss),
+			.msg_iov = &iov,
+			.msg_iovlen = 1,
+			.msg_control = control.buf,
+			.msg_controllen = sizeof(control.buf),
+		};
+		struct endpoint from = {0}, to = {0};
+		ssize_t got = recvmsg(fd, &mh, MSG_DONTWAIT);
+
+		if (got < 0) {
+			/* RFC 7296 2.4: an ICMP error proves nothing; it only costs its turn. */
+			if (errno == EAGAIN || errno == EWOULDBLOCK)
+				return;
+			continue;
+		}
+		if ((mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
+		    endpoint_from_sockaddr(&ss, &from) || !local_of(&mh, s->port, &to)) {
+			n->stat.runt++;
+			continue;
+		}
+		deliver(s, &from, &to, slice_of(n->buf, (size_t)got));
+	}
+}
+
+static int set_opt(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) ? -errno : 0;
+}
+
+/* IKE messages may be larger than the path: they leave without "don't fragment". */
+static int set_options(int fd, int family)
+{
+	int err;
+
+	if (family == AF_INET) {
+		err = set_opt(fd, IPPROTO_IP, IP_PKTINFO, 1);
+		if (!err)
+			err = set_opt(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+	} else {
+		err = set_opt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+		if (!err)
+			err = set_opt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+		if (!err)
+			err = set_opt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+	}
+	if (!err)
+		set_opt(fd, SOL_SOCKET, SO_RCVBUF, NET_RCVBUF);
+	return err;
+}
+
+static int bind_any(int fd, int family, uint16_t port)
+{
+	struct sockaddr_storage ss;
+	struct endpoint any = {.ip.family = family == AF_INET ? 4 : 6, .port = port};
+	socklen_t len = endpoint_to_sockaddr(&any, &ss);
+
+	return bind(fd, (struct sockaddr *)&ss, len) ? -errno : 0;
+}
+
+static int open_socket(struct net *n, struct event_base *base, int family, uint16_t port, bool nat_t,
+		       char *err, size_t errlen)
+{
+	const char *any = family == AF_INET ? "0.0.0.0" : "::";
+	struct net_socket *s = &n->sock[n->n_socks];
+	int fd, e;
+
+	fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+	if (fd < 0 && errno == EAFNOSUPPORT && family == AF_INET6) {
+		log_line(LOG_NETWORK, 1, "this kernel has no IPv6: UDP port %u over IPv4 only", port);
+		return 0;
+	}
+	if (fd < 0) {
+		e = -errno;
+		snprintf(err, errlen, "UDP socket for %s port %u: %s", any, port, strerror(-e));
+		return e;
+	}
+	e = set_options(fd, family);
+	if (!e)
+		e = bind_any(fd, family, port);
+	if (e) {
+		snprintf(err, errlen, "cannot bind UDP %s port %u: %s%s", any, port, strerror(-e),
+			 e == -EADDRINUSE ? ": is another IKE daemon running?"
+			 : e == -EACCES	  ? ": CAP_NET_BIND_SERVICE is needed"
+					  : "");
+		close(fd);
+		return e;
+	}
+	s->ev = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, s);
+	if (!s->ev || event_add(s->ev, NULL)) {
+		snprintf(err, errlen, "no event for UDP %s port %u", any, port);
+		if (s->ev)
+			event_free(s->ev);
+		s->ev = NULL;
+		close(fd);
+		return -ENOMEM;
+	}
+	s->net = n;
+	s->fd = fd;
+	s->family = family;
+	s->port = port;
+	s->nat_t = nat_t;
+	n->n_socks++;
+	return 0;
+}
+
+struct net *net_open(struct event_base *base, uint16_t port, uint16_t port_nat_t, net_recv_fn fn,
+		     void *ctx, char *err, size_t errlen)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	struct net *n;
+	int e = 0;
+
+	if (!port || !port_nat_t || port == port_nat_t) {
+		snprintf(err, errlen, "IKE needs two different UDP ports, not %u and %u", port, port_nat_t);
+		errno = EINVAL;
+		return NULL;
+	}
+	n = calloc(1, sizeof(*n));
+	if (!n) {
+		snprintf(err, errlen, "out of memory");
+		return NULL;
+	}
+	n->port = port;
+	n->port_nat_t = port_nat_t;
+	n->fn = fn;
+	n->ctx = ctx;
+	n->send_budget = (struct log_budget)LOG_BUDGET_INIT;
+	for (unsigned int i = 0; !e && i < 2; i++) {
+		e = open_socket(n, base, families[i], port, false, err, errlen);
+		if (!e)
+			e = open_socket(n, base, families[i], port_nat_t, true, err, errlen);
+	}
+	if (e) {
+		net_close(n);
+		errno = -e;
+		return NULL;
+	}
+	return n;
+}
+
+void net_close(struct net *n)
+{
+	if (!n)
+		return;
+	for (unsigned int i = 0; i < n->n_socks; i++) {
+		event_free(n->sock[i].ev);
+		close(n->sock[i].fd);
+	}
+	free(n);
+}
+
+static struct net_socket *socket_for(struct net *n, const struct endpoint *to, bool nat_t)
+{
+	int family = to->ip.family == 4 ? AF_INET : AF_INET6;
+
+	for (unsigned int i = 0; i < n->n_socks; i++)
+		if (n->sock[i].family == family && n->sock[i].nat_t == nat_t)
+			return &n->sock[i];
+	return NULL;
+}
+
+/* Names the source address; the kernel routes by it and refuses one that is not ours. */
+static void put_source(struct msghdr *mh, union net_control *control, const struct ip_addr *from)
+{
+	struct cmsghdr *c;
+
+	if (addr_is_any(from))
+		return;
+	memset(control, 0, sizeof(*control));
+	mh->msg_control = control->buf;
+	mh->msg_controllen = sizeof(control->buf);
+	c = CMSG_FIRSTHDR(mh);
+	if (from->family == 4) {
+		struct in_pktinfo info = {0};
+
+		memcpy(&info.ipi_spec_dst, from->b, 4);
+		c->cmsg_level = IPPROTO_IP;
+		c->cmsg_type = IP_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof(info));
+		memcpy(CMSG_DATA(c), &info, sizeof(info));
+		mh->msg_controllen = CMSG_SPACE(sizeof(info));
+	} else {
+		struct in6_pktinfo info = {0};
+
+		memcpy(&info.ipi6_addr, from->b, 16);
+		c->cmsg_level = IPPROTO_IPV6;
+		c->cmsg_type = IPV6_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof(info));
+		memcpy(CMSG_DATA(c), &info, sizeof(info));
+		mh->msg_controllen = CMSG_SPACE(sizeof(info));
+	}
+}
+
+static int send_parts(struct net *n, struct net_socket *s, const struct endpoint *from,
+		      const struct endpoint *to, const struct slice *part, unsigned int parts)
+{
+	struct sockaddr_storage ss;
+	struct iovec iov[2];
+	union net_control control;
+	struct msghdr mh = {.msg_name = &ss, .msg_iov = iov, .msg_iovlen = parts};
+	char a[ENDPOINT_STRLEN];
+	int err;
+
+	mh.msg_namelen = endpoint_to_sockaddr(to, &ss);
+	for (unsigned int i = 0; i < parts; i++)
+		iov[i] = (struct iovec){.iov_base = (void *)part[i].p, .iov_len = part[i].n};
+	put_source(&mh, &control, &from->ip);
+	if (sendmsg(s->fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
+		n->stat.out++;
+		return 0;
+	}
+	err = -errno;
+	n->stat.send_failed++;
+	log_limited(&n->send_budget, LOG_NETWORK, 1, "sending to %s failed: %s", endpoint_str(to, a),
+		    strerror(-err));
+	return err;
+}
+
+int net_send(struct net *n, const struct endpoint *from, const struct endpoint *to,
+	     struct slice datagram)
+{
+	bool nat_t = from->port == n->port_nat_t;
+	struct net_socket *s;
+	const struct slice part[2] = {slice_of(non_esp_marker, sizeof(non_esp_marker)), datagram};
+
+	if (!to->ip.family || !to->port || !datagram.n)
+		return -EINVAL;
+	if (from->ip.family && from->ip.family != to->ip.family)
+		return -EINVAL;
+	s = socket_for(n, to, nat_t);
+	if (!s)
+		return -EAFNOSUPPORT;
+	return nat_t ? send_parts(n, s, from, to, part, 2) : send_parts(n, s, from, to, part + 1, 1);
+}
+
+int net_keepalive(struct net *n, const struct endpoint *from, const struct endpoint *to)
+{
+	const struct slice byte = slice_of(&keepalive_byte, 1);
+	struct net_socket *s;
+
+	if (!to->ip.family || !to->port || (from->ip.family && from->ip.family != to->ip.family))
+		return -EINVAL;
+	s = socket_for(n, to, true);
+	if (!s)
+		return -EAFNOSUPPORT;
+	return send_parts(n, s, from, to, &byte, 1);
+}
+
+int net_source_for(const struct ip_addr *to, struct ip_addr *out)
+{
+	/* The port is never used: connecting a datagram socket sends nothing. */
+	struct endpoint e = {.ip = *to, .port = 500}, self = {0};
+	struct sockaddr_storage ss;
+	socklen_t len = endpoint_to_sockaddr(&e, &ss);
+	int fd, err = 0;
+
+	if (!len || addr_is_any(to))
+		return -EINVAL;
+	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&ss, len))
+		err = -errno;
+	len = sizeof(ss);
+	if (!err && getsockname(fd, (struct sockaddr *)&ss, &len))
+		err = -errno;
+	close(fd);
+	if (!err)
+		err = endpoint_from_sockaddr(&ss, &self);
+	if (!err && addr_is_any(&self.ip))
+		err = -ENETUNREACH;
+	if (!err)
+		*out = self.ip;
+	return err;
+}
+
+void net_stat_get(const struct net *n, struct net_stat *out)
+{
+	*out = n->stat;
+}
