@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# ESP that nobody sent: replayed, forged, cut, of another SPI. Each is a counted drop, none reaches a host,
+# and none moves the replay window.
+. "$(dirname "$0")/../lib.sh"
+test_lab "$@"
+inject() { nsx wan "$BUILD/tests/net/espinject" "$@"; }
+pair_up "esp=${BAD_ESP_SUITE:-aes128gcm16}"
+# frames of gb that never arrived: seen on the wan, dropped there
+hold=(dev tob ingress prio 5 protocol ip u32 match ip protocol 50 0xff action drop)
+nsx wan tc filter add "${hold[@]}"
+inject capture "$W/frames" tob 4 >"$W/captured" &
+capture=$!
+sleep 0.2 # the capturing socket is open
+nsx ha ping -q -c 4 -i 0.05 -W 1 10.2.0.2 >/dev/null && fail "the wan does not hold the frames"
+wait $capture
+nsx wan tc filter del dev tob ingress prio 5
+[ "$(cat "$W/captured")" = 4 ] || fail "4 frames were not captured"
+
+count() { # reason expected-at-least how
+    local before after sent
+    before=$(drops ga "$1")
+    sent=$(inject send "$W/frames" toa "$2")
+    for _ in $(seq 40); do
+        after=$(drops ga "$1")
+        [ $((after - before)) -ge "$sent" ] && break
+        sleep 0.05
+    done
+    echo "$2: $sent sent, $((after - before)) dropped as $1"
+    [ $((after - before)) -ge "$sent" ] || fail "$2: $sent frames, $((after - before)) drops of $1"
+}
+received() { nsx ha sh -c "awk '/^Icmp:/ {n++; if (n == 2) print \$2}' /proc/net/snmp"; }
+in0=$(received)
+count unknown_spi spi
+count integ_error flip
+count integ_error seq
+before=$(($(drops ga integ_error) + $(drops ga runt) + $(drops ga malformed)))
+sent=$(inject send "$W/frames" toa truncate)
+sleep 0.3 # what may come late
+after=$(($(drops ga integ_error) + $(drops ga runt) + $(drops ga malformed)))
+echo "truncate: $sent sent, $((after - before)) dropped"
+[ $((after - before)) = "$sent" ] || fail "truncate: $sent frames, $((after - before)) drops"
+[ "$(received)" = "$in0" ] || fail "a forged packet reached the host"
+# the window did not move: the real frames are still good, once
+sent=$(inject send "$W/frames" toa same)
+eventually 3 "the held frames arrive" sh -c "[ \$(nsenter --net=/run/netns/ha awk '/^Icmp:/ {n++; if (n == 2) print \$2}' /proc/net/snmp) = $((in0 + sent)) ]"
+count replay same
+[ "$(received)" = "$((in0 + sent))" ] || fail "a replayed packet reached the host"
+check "the tunnel works" lab_ping 3
+check "nothing in clear" no_clear
