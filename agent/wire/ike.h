@@ -19,10 +19,10 @@ enum {
 	IKE_UNKNOWN_MAX = 8,	  /* unknown payloads in one message */
 	IKE_PROPOSALS_MAX = 16,
 	IKE_TRANSFORMS_MAX = 48,  /* in one proposal */
-	IKE_NOTIFIES_MAX = 24,
+	IKE_NOTIFIES_MAX = 48,
 	IKE_DELETES_MAX = 4,
 	IKE_DELETE_SPIS_MAX = 32,
-	IKE_VENDORS_MAX = 8,
+	IKE_VENDORS_MAX = 16,
 	IKE_CERTS_MAX = 8,
 	IKE_CERTREQS_MAX = 8,
 	IKE_TS_MAX = 16,	  /* selectors a side */

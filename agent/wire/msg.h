@@ -62,7 +62,7 @@ struct ike_cert_pl {
 struct ike_msg {
 	struct ike_hdr hdr;
 	uint64_t present; /* bit IKE_PL_x - 32 */
-	uint8_t bad_payload;
+	uint8_t bad_payload; /* type of the payload that decoding failed in; 0 = in the header or behind the last */
 	uint16_t n_payloads, n_unknown, n_vendor, n_notify, n_delete, n_cert, n_certreq;
 	struct proposals sa;
 	struct {
@@ -101,7 +101,8 @@ static inline bool msg_has(const struct ike_msg *m, unsigned int type)
 enum wire_err ike_hdr_decode(struct slice datagram, struct ike_hdr *hdr);
 /* Header and unencrypted payloads; stops behind SK or SKF, whose contents msg_decode_inner reads. */
 enum wire_err msg_decode(struct slice datagram, struct ike_msg *msg);
-/* The decrypted payloads of SK, joined into the same struct (sk stays). `first` is their first type. */
+/* The decrypted payloads of SK, joined into the same struct (sk stays). `first` is their first type.
+ * What stood outside counts: a payload that may stand once stands once in both together. */
 enum wire_err msg_decode_inner(struct slice plain, uint8_t first, struct ike_msg *msg);
 /* First notify of a type, or NULL. */
 const struct ike_notify_pl *msg_notify(const struct ike_msg *m, unsigned int type);
@@ -119,7 +120,8 @@ struct msg_wr {
 };
 
 void msg_wr_init(struct msg_wr *m, void *buf, size_t cap);
-/* Opens a payload and returns the place of its length field; msg_close ends it. */
+/* Opens a payload and returns the place of its length field; msg_close ends it. What is put in between
+ * goes to m->w. */
 size_t msg_open(struct msg_wr *m, unsigned int type);
 void msg_close(struct msg_wr *m, size_t at);
 void msg_put_sa(struct msg_wr *m, const struct proposals *sa);
@@ -134,6 +136,8 @@ void msg_put_delete(struct msg_wr *m, uint8_t proto, const uint32_t *spis, uint1
 void msg_put_cert(struct msg_wr *m, unsigned int type /* CERT or CERTREQ */, uint8_t encoding,
 		  struct slice data);
 void msg_put_raw(struct msg_wr *m, unsigned int type, struct slice body);
+/* The header as it stands, `next` and `length` included. */
+void ike_hdr_put(struct wr *w, const struct ike_hdr *hdr);
 /* Whole unencrypted datagram from a chain: header then payloads. 0 or -EMSGSIZE. */
 int msg_seal_plain(const struct ike_hdr *hdr, const struct msg_wr *chain, struct wr *out);
 /* Body of an ID payload without its generic header (for AUTH): type, 3 zero bytes, data. */

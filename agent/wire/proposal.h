@@ -6,6 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Id of a decoded transform that had an attribute we do not understand: no algorithm has it, no
+ * configuration names it, so nothing matches (RFC 7296 3.3.6). */
+enum { TRANSFORM_UNUSABLE = 0xffff };
+
 struct transform {
 	uint8_t type;	   /* enum ike_transform */
 	uint16_t id;
