@@ -10,9 +10,15 @@
  * The grammar of strongswan.conf and swanctl.conf: nested sections, key = value, # comments,
  * quoted strings with escapes, `include glob` (relative to the including file), references
  * `name : other, third { }` that inherit keys and subsections. It knows no key of any schema.
+ *
+ * What a caller sees is resolved: sections of one name are merged, the later of two keys has won,
+ * inherited keys and subsections are copies in place (behind the section's own, with the file and
+ * line they were written at), and a key cleared by `key =` is gone.
  */
 enum { SETTINGS_DEPTH_MAX = 16, SETTINGS_INCLUDE_MAX = 16, SETTINGS_FILE_MAX = 4 << 20,
        SETTINGS_PATH_MAX = 512 };
+
+struct settings_ref;
 
 struct settings_key {
 	TAILQ_ENTRY(settings_key) next;
@@ -33,6 +39,10 @@ struct settings {
 	int line;
 	struct settings_keys keys;
 	struct settings_sections sections;
+	bool referenced; /* another section inherits from this one or from one inside it */
+	/* the reader's own: what is written behind the colon, and how far resolving it has come */
+	struct settings_ref *refs;
+	uint8_t resolve;
 };
 
 /* Where and what: "swanctl.conf:12: connections.gw.foo: unknown key". */
