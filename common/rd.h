@@ -40,7 +40,8 @@ static inline struct slice rd_bytes(struct rd *r, size_t n)
 	}
 	s.p = r->p;
 	s.n = n;
-	r->p += n;
+	if (n) /* even 0 must not be added to NULL */
+		r->p += n;
 	r->n -= n;
 	return s;
 }

@@ -41,7 +41,7 @@ static inline uint8_t *wr_take(struct wr *w, size_t n)
 		w->failed = true;
 		return NULL;
 	}
-	at = w->p + w->n;
+	at = w->n ? w->p + w->n : w->p; /* p may be NULL, with cap 0 */
 	w->n += n;
 	return at;
 }
