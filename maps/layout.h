@@ -37,9 +37,10 @@ enum xs_engine { XS_ENGINE_NONE, XS_ENGINE_KERNEL, XS_ENGINE_DATAPLANE };
 enum xs_mode { XS_TUNNEL, XS_TRANSPORT };
 enum xs_role { XS_ROLE_WAN = 1, XS_ROLE_LAN };
 
+/* Aligned, so that BPF compares and masks it in two loads. */
 struct xs_addr {
 	__u8 b[16];
-};
+} __attribute__((aligned(8)));
 
 /* sa_slot: array by slot, what xdp_wan needs. The SPI is written last: 0 = free. */
 struct xs_sa_slot {
@@ -112,19 +113,25 @@ struct xs_policy {
 	__u8 protocol; /* 0 = any */
 	__u8 action;   /* enum xs_action */
 	__u8 family;   /* 4 or 6 */
-	__u8 pad;
+	__u8 pad[5];
 	char conn[XS_NAME_LEN];
 	char child[XS_NAME_LEN];
 };
 
-/* What a packet is looked up by. IPv4 addresses are mapped. flow: per-CPU LRU. */
-enum { XS_TUPLE_NO_PORTS = 1 }; /* a non-first fragment: only port-any selectors match */
+/*
+ * What a packet is looked up by. IPv4 addresses are mapped; XS_TUPLE_V6 keeps "any IPv6 address" apart
+ * from them. flow: per-CPU LRU.
+ */
+enum {
+	XS_TUPLE_NO_PORTS = 1, /* a non-first fragment: only port-any selectors match */
+	XS_TUPLE_V6 = 2,
+};
 
 struct xs_tuple {
 	struct xs_addr src, dst;
 	__u16 sport, dport;
 	__u8 protocol;
-	__u8 flags;	/* flow: XS_TUPLE_* */
+	__u8 flags;	/* XS_TUPLE_* */
 	__u16 mask_id;	/* selector: which mask made this key; flow: 0 */
 };
 
@@ -133,7 +140,8 @@ struct xs_decision {
 	__u32 bundle;
 	__u32 priority;
 	__u8 action;
-	__u8 pad[3];
+	__u8 drop; /* enum xs_drop: the reason to count where action is XS_DISCARD; 0 = discard */
+	__u8 pad[2];
 };
 
 struct xs_flow {
@@ -141,7 +149,12 @@ struct xs_flow {
 	struct xs_decision decision;
 };
 
-/* selector: hash; key is a tuple under a mask. Up to XS_RANGES_MAX entries, best priority first. */
+/*
+ * selector: hash; key is a tuple under a mask. Up to XS_RANGES_MAX entries, best priority first.
+ * Ports with lo > hi are OPAQUE: only what has no ports matches. Behind a mask that names a port, the key
+ * with XS_TUPLE_NO_PORTS and ports 0 holds the best policy that a fragment could have belonged to.
+ * The stamps differ from write to write: a reader that finds them unequal saw two rows at once and reads again.
+ */
 struct xs_range {
 	__u16 sport_lo, sport_hi, dport_lo, dport_hi;
 	struct xs_decision decision;
@@ -149,8 +162,10 @@ struct xs_range {
 
 struct xs_selector {
 	__u32 n;
-	__u32 pad;
+	__u32 stamp;
 	struct xs_range range[XS_RANGES_MAX];
+	__u32 stamp_end;
+	__u32 pad;
 };
 
 /* selector_mask: array of XS_MASK_ROWS rows; the row in force is ctl.epoch % XS_MASK_ROWS. */
@@ -195,7 +210,8 @@ struct xs_layout {
 			sizeof(struct xs_selector), sizeof(struct xs_masks),                    \
 			sizeof(struct xs_ctl), sizeof(struct xs_port), sizeof(struct xs_meta),  \
 			sizeof(struct xs_sa_stat), sizeof(struct xs_sa_seq),                    \
-			sizeof(struct xs_event), sizeof(struct xs_next_hop), 0                  \
+			sizeof(struct xs_event), sizeof(struct xs_next_hop),                    \
+			sizeof(struct xs_budget)                                                \
 	}
 
 /* port: hash by ifindex. Sockets of port p, queue q sit in xsk[p * XS_QUEUES_MAX + q]. */
@@ -260,6 +276,11 @@ struct xs_sa_seq {
 	__u32 pad;
 };
 
+/* ike_budget: LRU hash by source address (IPv6: by its /64). */
+struct xs_budget {
+	__u64 tat_ns; /* when the next datagram would be due at exactly the allowed rate */
+};
+
 /* event: ring buffer, from BPF. */
 enum xs_event_kind { XS_EV_ACQUIRE = 1, XS_EV_UNKNOWN_SPI, XS_EV_LEAK };
 
@@ -279,5 +300,6 @@ _Static_assert(sizeof(struct xs_decision) == 16, "decision");
 _Static_assert(sizeof(struct xs_meta) == 24, "meta: a multiple of 4, at most 32");
 _Static_assert(offsetof(struct xs_meta, magic) == sizeof(struct xs_meta) - 4, "magic last");
 _Static_assert(sizeof(struct xs_sa) % 8 == 0, "sa");
-_Static_assert(sizeof(struct xs_policy) % 4 == 0, "policy");
+_Static_assert(sizeof(struct xs_policy) == 160, "policy: no hidden padding");
+_Static_assert(sizeof(struct xs_masks) % 8 == 0, "masks");
 #endif

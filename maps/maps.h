@@ -25,6 +25,8 @@ struct xs_maps {
 
 /* 0 or -errno with one line of explanation (names the map and the next step) in err. */
 int xs_maps_open(struct xs_maps *m, const char *pin_dir, char *err, size_t errlen);
+/* The same for maps that are not pinned (tests, benchmarks): the descriptors are duplicated. */
+int xs_maps_adopt(struct xs_maps *m, const int fd[XS_MAPS], char *err, size_t errlen);
 void xs_maps_close(struct xs_maps *m);
 const char *xs_map_name(enum xs_map map);
 const char *xs_drop_name(enum xs_drop reason); /* NULL for an id without a row */
