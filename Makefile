@@ -153,7 +153,7 @@ $(B)/tests/unit/cli_%: $(B)/tests/unit/cli_%.o $(B)/libcli.a $(B)/libagent.a $(B
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libagent.a $(B)/libmaps.a $(B)/libcommon.a
 	$(call say,LD,$@)
-	$(Q)$(link) $^ $(LIBS_AGENT) $(LIBS_MAPS) $(LIBS_COMMON) -lcmocka
+	$(Q)$(link) $^ $(LIBS_AGENT) $(LIBS_MAPS) $(LIBS_COMMON) -lcmocka -ljansson
 
 $(B)/tests/bpf/%: $(B)/tests/bpf/%.o $(B)/libloader.a $(B)/libmaps.a $(B)/libcommon.a
 	$(call say,LD,$@)
