@@ -26,9 +26,9 @@
 #endif
 
 /*
- * The heap: chunks of pages, each page cut into cells of one size. Keys are small and many (an IKE SA
- * has up to seven), so cells have no header: the page number says which size they are. What is larger
- * than a page has a mapping of its own.
+ * The heap: chunks of pages, each page cut into cells of one size. Keys are small and many (an IKE
+ * SA has up to seven), so cells have no header: the page number says which size they are. What is
+ * larger than a page has a mapping of its own.
  */
 enum { PAGE = 4096, GROW_PAGES = 256, N_SIZES = 12 };
 

@@ -10,14 +10,20 @@
  * IKE cryptography over OpenSSL EVP. No type of OpenSSL leaves agent/crypt. All functions: 0 or
  * -errno (-ENOTSUP algorithm not available, -EBADMSG authentication failed, -ENOMEM).
  */
-int crypt_init(void);		 /* fetches algorithms once; -ENOTSUP names what is missing in the log */
-int crypt_random(void *p, size_t n);
+/* Fetches algorithms once; any other function does so itself when it is the first. What the library lacks is
+ * named in the log; -ENOTSUP only when nothing could work without it. Call it before a sandbox closes. */
+int crypt_init(void);
+/* Does the library here have this row? */
+bool crypt_available(const struct alg *a);
+int crypt_random(void *p, size_t n) __attribute__((warn_unused_result));
 
 /* ---- PRF and key derivation (RFC 7296 2.13, 2.14, 2.17, 2.18) --------------------------- */
 enum { CRYPT_PRF_MAX = 64, CRYPT_KE_PUBLIC_MAX = 1024 };
 
+/* `out` gets prf_len(prf_id) bytes; parts are MACed one after the other. */
 int prf(uint16_t prf_id, struct slice key, const struct slice *parts, unsigned int n,
 	uint8_t out[CRYPT_PRF_MAX]);
+/* RFC 7296 2.13: K1 | K2 | ... cut to len; -EINVAL above 255 blocks. `out` must be empty. */
 int prf_plus(uint16_t prf_id, struct slice key, struct slice seed, struct secret *out, size_t len);
 
 struct ike_keys {
@@ -67,7 +73,7 @@ int sk_seal(const struct ike_suite *s, const struct secret *ek, const struct sec
 /*
  * Opens sk.body of a decoded message into `plain` (cap at least the body's length); *n is the length of
  * the payloads without padding. -EBADMSG on a wrong tag, compared in constant time before anything is
- * looked at; -EINVAL on lengths that cannot be.
+ * looked at; -EINVAL on lengths that cannot be, and on padding that a peer with the key got wrong.
  */
 struct ike_msg;
 int sk_open(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
@@ -78,7 +84,10 @@ int sk_open(const struct ike_suite *s, const struct secret *ek, const struct sec
 struct ke;
 struct ke *ke_new(uint16_t group); /* NULL and errno */
 struct slice ke_public(const struct ke *k);
-/* Checks the peer's value (length, range, on the curve, not zero: RFC 6989) and derives. -EINVAL when it is bad. */
+uint16_t ke_group(const struct ke *k);
+/* Checks the peer's value (length, range, on the curve, not zero: RFC 6989) and derives. -EINVAL when it is bad:
+ * then the pair lives on, for a forged answer must not end the exchange (RFC 7296 2.4). After success the
+ * private half is gone and a second call gives -EPIPE. `out` must be empty. */
 int ke_shared(struct ke *k, struct slice peer, struct secret *out);
 void ke_free(struct ke *k);
 bool ke_supported(uint16_t group);

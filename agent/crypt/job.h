@@ -10,9 +10,13 @@ struct event_base;
  * loop's thread by callback. Cheap groups (x25519, P-256) run at once, inside the call, and their
  * callback runs before it returns. What crosses the wait is the caller's {id, generation} in `ref`.
  */
+enum { JOBS_MAX = 4096 };
 struct jobs;
-struct jobs *jobs_new(struct event_base *base, unsigned int threads); /* NULL and errno */
-void jobs_free(struct jobs *j); /* waits for the running ones, drops the rest without callback */
+/* NULL and errno; without threads everything is computed inside the call. */
+struct jobs *jobs_new(struct event_base *base, unsigned int threads);
+/* Waits for the running ones, drops the rest without callback. Not from inside a callback. */
+void jobs_free(struct jobs *j);
+/* Jobs whose callback has not run yet. */
 unsigned int jobs_pending(const struct jobs *j);
 
 struct job_ref {
@@ -20,17 +24,19 @@ struct job_ref {
 	uint64_t tag;
 };
 
+/* The callback takes `ke` (and sets it to NULL) and `shared` (secret_move); what it leaves is freed. */
 struct ke_result {
 	int error;	      /* 0 or -errno */
-	struct ke *ke;	      /* taken by the callback: key pair (NULL after a responder's job) */
-	struct secret shared; /* taken by the callback with secret_move; empty for generate */
+	struct ke *ke;	      /* key pair of generate; after finish only when the peer's value was bad (-EINVAL) */
+	struct secret shared; /* empty for generate */
 	uint8_t public_value[CRYPT_KE_PUBLIC_MAX];
 	size_t public_len;
 };
 typedef void (*ke_done_fn)(void *ctx, struct job_ref ref, struct ke_result *r);
 
 /* Initiator: make a key pair. Responder: pair and shared secret from the peer's value in one job.
- * Initiator, second step: shared secret from a pair (taken) and the peer's value. 0 or -errno: then no callback. */
+ * Initiator, second step: shared secret from a pair (taken) and the peer's value. 0 or -errno: then no callback, and
+ * a pair stays the caller's. -EBUSY at JOBS_MAX, -ENOTSUP for a group that we do not do. */
 int job_ke_generate(struct jobs *j, uint16_t group, ke_done_fn done, void *ctx, struct job_ref ref);
 int job_ke_respond(struct jobs *j, uint16_t group, struct slice peer, ke_done_fn done, void *ctx,
 		   struct job_ref ref);

@@ -27,7 +27,7 @@ static bool all_zero(const uint8_t *p, size_t n)
 
 static void test_new_is_zero(void **state)
 {
-	static const size_t lengths[] = {1,   7,   8,	15,   16,   17,	  32,	36,   64,  65,
+	static const size_t lengths[] = {1,   7,   8,	15,   16,   17,	  32,	36,   64,   65,
 					 100, 128, 511, 1025, 4095, 4096, 4097, 8192, 70000};
 
 	(void)state;
@@ -259,11 +259,11 @@ static void test_cost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_unlocked),   cmocka_unit_test(test_new_is_zero),
-		cmocka_unit_test(test_empty),	   cmocka_unit_test(test_move),
-		cmocka_unit_test(test_wiped),	   cmocka_unit_test(test_equal_and_wipe),
-		cmocka_unit_test(test_many),	   cmocka_unit_test(test_threads),
-		cmocka_unit_test(test_process),	   cmocka_unit_test(test_cost),
+	    cmocka_unit_test(test_unlocked), cmocka_unit_test(test_new_is_zero),
+	    cmocka_unit_test(test_empty),    cmocka_unit_test(test_move),
+	    cmocka_unit_test(test_wiped),    cmocka_unit_test(test_equal_and_wipe),
+	    cmocka_unit_test(test_many),     cmocka_unit_test(test_threads),
+	    cmocka_unit_test(test_process),  cmocka_unit_test(test_cost),
 	};
 
 	if (secret_init(8 << 20))

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "evp.h"
+
+#include "common/log.h"
+#include "crypt.h"
+
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+/* Written once under `once`, read-only afterwards. */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int init_error;
+static bool available[ALG_ROWS_MAX];
+static EVP_CIPHER *ciphers[ALG_ROWS_MAX];
+static EVP_MAC *hmac;
+static EVP_MD *md_sha1, *md_sha256;
+static pthread_key_t thread_key;
+
+struct thread_ctx {
+	EVP_CIPHER_CTX *cipher;
+	EVP_MD_CTX *digest;
+	EVP_MAC_CTX *mac[ALG_ROWS_MAX];
+	EVP_PKEY_CTX *keygen[ALG_ROWS_MAX];
+};
+static __thread struct thread_ctx *mine;
+
+static void thread_ctx_free(void *p)
+{
+	struct thread_ctx *t = p;
+
+	EVP_CIPHER_CTX_free(t->cipher);
+	EVP_MD_CTX_free(t->digest);
+	for (unsigned int i = 0; i < ALG_ROWS_MAX; i++) {
+		EVP_MAC_CTX_free(t->mac[i]);
+		EVP_PKEY_CTX_free(t->keygen[i]);
+	}
+	free(t);
+	mine = NULL;
+}
+
+static EVP_MAC_CTX *mac_ctx_new(const struct alg *a)
+{
+	OSSL_PARAM params[] = {
+	    OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)a->openssl, 0),
+	    OSSL_PARAM_construct_end(),
+	};
+	EVP_MAC_CTX *c = EVP_MAC_CTX_new(hmac);
+
+	if (c && !EVP_MAC_CTX_set_params(c, params)) {
+		EVP_MAC_CTX_free(c);
+		c = NULL;
+	}
+	return c;
+}
+
+static EVP_PKEY_CTX *keygen_ctx_new(const struct alg *a)
+{
+	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, a->family, NULL);
+
+	if (c && (EVP_PKEY_keygen_init(c) <= 0 ||
+		  (a->openssl && EVP_PKEY_CTX_set_group_name(c, a->openssl) <= 0))) {
+		EVP_PKEY_CTX_free(c);
+		c = NULL;
+	}
+	return c;
+}
+
+static bool row_probe(const struct alg *a)
+{
+	unsigned int i = alg_index(a);
+	EVP_PKEY_CTX *keygen;
+	EVP_MAC_CTX *mac;
+
+	switch (a->type) {
+	case IKE_T_ENCR:
+		ciphers[i] = EVP_CIPHER_fetch(NULL, a->openssl, NULL);
+		return ciphers[i] != NULL;
+	case IKE_T_PRF:
+	case IKE_T_INTEG:
+		mac = mac_ctx_new(a);
+		EVP_MAC_CTX_free(mac);
+		return mac != NULL;
+	case IKE_T_KE:
+		if (!a->family)
+			return true;
+		keygen = keygen_ctx_new(a);
+		EVP_PKEY_CTX_free(keygen);
+		return keygen != NULL;
+	default:
+		return true;
+	}
+}
+
+static void fetch_all(void)
+{
+	const struct alg *a;
+
+	hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	md_sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
+	md_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (!hmac || !md_sha1 || !md_sha256 || pthread_key_create(&thread_key, thread_ctx_free)) {
+		log_line(LOG_DAEMON, 0, "OpenSSL has no HMAC, SHA-1 or SHA-256 here");
+		init_error = -ENOTSUP;
+		ERR_clear_error();
+		return;
+	}
+	for (unsigned int i = 0; (a = alg_at(i)); i++) {
+		available[i] = row_probe(a);
+		if (!available[i])
+			log_line(LOG_DAEMON, 1, "OpenSSL does not offer %s: not available",
+				 a->text);
+	}
+	ERR_clear_error();
+}
+
+int crypt_init(void)
+{
+	pthread_once(&once, fetch_all);
+	return init_error;
+}
+
+bool crypt_available(const struct alg *a)
+{
+	return !crypt_init() && available[alg_index(a)];
+}
+
+static struct thread_ctx *thread_ctx(void)
+{
+	if (mine)
+		return mine;
+	if (crypt_init())
+		return NULL;
+	mine = calloc(1, sizeof(*mine));
+	if (mine)
+		pthread_setspecific(thread_key, mine);
+	return mine;
+}
+
+int crypt_random(void *p, size_t n)
+{
+	if (n > INT_MAX)
+		return -EINVAL;
+	if (RAND_bytes(p, (int)n) == 1)
+		return 0;
+	ERR_clear_error();
+	return -EIO;
+}
+
+const EVP_CIPHER *evp_cipher(const struct alg *a)
+{
+	return crypt_init() ? NULL : ciphers[alg_index(a)];
+}
+
+EVP_CIPHER_CTX *evp_cipher_ctx(void)
+{
+	struct thread_ctx *t = thread_ctx();
+
+	if (t && !t->cipher)
+		t->cipher = EVP_CIPHER_CTX_new();
+	return t ? t->cipher : NULL;
+}
+
+EVP_PKEY_CTX *evp_keygen_ctx(const struct alg *a)
+{
+	struct thread_ctx *t = thread_ctx();
+	unsigned int i = alg_index(a);
+
+	if (!t || !a->family || !available[i])
+		return NULL;
+	if (!t->keygen[i])
+		t->keygen[i] = keygen_ctx_new(a);
+	return t->keygen[i];
+}
+
+EVP_MAC_CTX *evp_mac_begin(const struct alg *a, struct slice key)
+{
+	struct thread_ctx *t = thread_ctx();
+	unsigned int i = alg_index(a);
+	const uint8_t *p = key.n ? key.p : (const uint8_t *)"";
+
+	if (!t || !available[i])
+		return NULL;
+	if (!t->mac[i])
+		t->mac[i] = mac_ctx_new(a);
+	if (!t->mac[i] || !EVP_MAC_init(t->mac[i], p, key.n, NULL)) {
+		ERR_clear_error();
+		return NULL;
+	}
+	return t->mac[i];
+}
+
+int evp_mac_message(const struct alg *a, EVP_MAC_CTX *mac, const struct slice *parts,
+		    unsigned int n, uint8_t *out)
+{
+	size_t len = 0;
+	int ok = EVP_MAC_init(mac, NULL, 0, NULL);
+
+	for (unsigned int i = 0; ok && i < n; i++) {
+		if (parts[i].n)
+			ok = EVP_MAC_update(mac, parts[i].p, parts[i].n);
+	}
+	if (ok && EVP_MAC_final(mac, out, &len, a->out_len) && len == a->out_len)
+		return 0;
+	ERR_clear_error();
+	return -EIO;
+}
+
+void evp_mac_end(EVP_MAC_CTX *mac)
+{
+	static const uint8_t nothing[1];
+
+	/* A new key is the only way to make the context forget the one before. */
+	if (!EVP_MAC_init(mac, nothing, sizeof(nothing), NULL))
+		ERR_clear_error();
+}
+
+static int digest(const EVP_MD *md, const struct slice *parts, unsigned int n, uint8_t *out)
+{
+	struct thread_ctx *t = thread_ctx();
+	int ok;
+
+	if (!t)
+		return -ENOMEM;
+	if (!t->digest)
+		t->digest = EVP_MD_CTX_new();
+	ok = t->digest && EVP_DigestInit_ex2(t->digest, md, NULL);
+	for (unsigned int i = 0; ok && i < n; i++) {
+		if (parts[i].n)
+			ok = EVP_DigestUpdate(t->digest, parts[i].p, parts[i].n);
+	}
+	if (ok && EVP_DigestFinal_ex(t->digest, out, NULL))
+		return 0;
+	ERR_clear_error();
+	return -EIO;
+}
+
+int sha1(const struct slice *parts, unsigned int n, uint8_t out[20])
+{
+	return crypt_init() ? -ENOTSUP : digest(md_sha1, parts, n, out);
+}
+
+int sha256(const struct slice *parts, unsigned int n, uint8_t out[32])
+{
+	return crypt_init() ? -ENOTSUP : digest(md_sha256, parts, n, out);
+}
