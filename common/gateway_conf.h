@@ -14,6 +14,7 @@
  *   xdpsec {
  *     pin_dir = /sys/fs/bpf/xdpsec
  *     run_dir = /run/xdpsec             # sockets: vici (xdpsecd.vici), dataplane (dataplane.sock)
+ *     swanctl_conf = /etc/swanctl/swanctl.conf
  *     sa_slots = 65536                  # a power of two, 64..65536
  *     policies = 131072
  *     interfaces {
@@ -38,7 +39,8 @@
  *     log { default = 1  ike = 2 ... }
  *   }
  */
-enum { GW_PORTS_MAX = 32, GW_CPUS_MAX = 64, GW_PATH_MAX = 108 };
+enum { GW_PORTS_MAX = 32, GW_CPUS_MAX = 64, GW_PATH_MAX = 108, GW_WORKERS_MAX = 16 };
+#define GATEWAY_CONF_PATH "/etc/xdpsec/xdpsec.conf"
 
 enum gw_role { GW_ROLE_WAN, GW_ROLE_LAN };
 enum gw_attach { GW_ATTACH_AUTO, GW_ATTACH_NATIVE, GW_ATTACH_GENERIC };
@@ -93,7 +95,11 @@ struct gateway_conf {
 
 /* The defaults alone. */
 void gateway_conf_defaults(struct gateway_conf *conf);
-/* Reads and checks a whole file into *conf; -EINVAL and *err on the first mistake, *conf untouched. */
+/* Reads and checks a whole file into *conf; -EINVAL and *err on the first mistake, *conf untouched.
+ * path NULL: GATEWAY_CONF_PATH. The log levels are only read: gateway_conf_apply_log sets them. */
 int gateway_conf_load(const char *path, struct gateway_conf *conf, struct settings_error *err);
 int gateway_conf_parse(const struct settings *root, struct gateway_conf *conf,
 		       struct settings_error *err);
+void gateway_conf_apply_log(const struct gateway_conf *conf);
+/* The i-th key that the file may have, "xdpsec.ike.port" into buf; NULL behind the last. */
+const char *gateway_conf_key_at(unsigned int i, char *buf, size_t n);

@@ -39,6 +39,7 @@ struct settings {
 	int line;
 	struct settings_keys keys;
 	struct settings_sections sections;
+	int again;	 /* line where a section of this name was opened once more, 0 = never */
 	bool referenced; /* another section inherits from this one or from one inside it */
 	/* the reader's own: what is written behind the colon, and how far resolving it has come */
 	struct settings_ref *refs;

@@ -97,6 +97,7 @@ static void absorb(struct settings *first, struct settings *later)
 	struct settings_ref **tail = &first->refs;
 	struct settings *sub;
 
+	first->again = later->line;
 	TAILQ_CONCAT(&first->keys, &later->keys, next);
 	TAILQ_FOREACH (sub, &later->sections, next)
 		sub->parent = first;
