@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pair.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* An earlier agent's rows may hold cut names: from now on the whole ones are known. */
+static void set_claim(struct policy_set *s, const char *conn, const char *child)
+{
+	s->inherited = false;
+	snprintf(s->conn, sizeof(s->conn), "%s", conn);
+	snprintf(s->child, sizeof(s->child), "%s", child);
+}
+
+/* The set in force for these selectors: an earlier one with one store, or a new one. NULL and errno. */
+static struct policy_set *set_in_force(struct engine *e, struct sa_pair *p, const struct engine_child *c)
+{
+	struct policy_names names = {.conn = c->conn, .child = c->child};
+	struct policy_rows rows;
+	struct policy_set *s;
+	int err;
+
+	err = policy_rows_make(c->ts_local, c->ts_remote, XS_PROTECT, c->conf->priority, &names, &rows);
+	if (err) {
+		errno = -err;
+		return NULL;
+	}
+	s = policies_find(e->policies, &names, &rows);
+	if (!s)
+		return policies_add(e->policies, &names, &rows, XS_PROTECT, pair_word(p));
+	policy_rows_free(&rows);
+	err = policy_set_protect(e->policies, s, pair_word(p));
+	if (err) {
+		errno = -err;
+		return NULL;
+	}
+	if (s->inherited)
+		s->rest = 0; /* what this agent's configuration says comes by engine_trap */
+	set_claim(s, c->conn, c->child);
+	return s;
+}
+
+/* The rows for people say which bundle and policy the pair has. */
+static void note_set(struct engine *e, struct sa_pair *p, const struct policy_set *s)
+{
+	struct sa_half *in = &p->half[PLANE_IN], *out = &p->half[PLANE_OUT];
+
+	if (out->row.bundle != s->bundle) {
+		out->row.bundle = s->bundle;
+		xs_sa_out_put(&e->maps, &out->row);
+	}
+	if (!in->rows)
+		return;
+	in->row.bundle = s->bundle;
+	xs_sa_in_put(&e->maps, &in->row, s->id[0]);
+}
+
+int engine_activate(struct engine *e, struct engine_sa sa, const struct engine_child *c)
+{
+	struct sa_pair *p = pair_find(e, sa), *before;
+	struct policy_set *s;
+
+	if (!p || !p->half[PLANE_OUT].rows)
+		return -ENOENT;
+	s = set_in_force(e, p, c);
+	if (!s)
+		return -errno;
+	if (p->set && p->set != s)
+		pair_leave_set(e, p, false);
+	before = s->owner;
+	s->owner = p;
+	pair_join_set(p, s);
+	note_set(e, p, s);
+	orphans_replaced(e, p, before != p ? before : NULL);
+	return 0;
+}
+
+void engine_remove(struct engine *e, struct engine_sa sa, bool trap)
+{
+	struct sa_pair *p = pair_find(e, sa);
+
+	if (!p)
+		return;
+	pair_leave_set(e, p, trap);
+	pair_go(e, p);
+}
+
+void engine_remove_out(struct engine *e, struct engine_sa sa)
+{
+	struct sa_pair *p = pair_find(e, sa);
+	struct policy_set *s = p ? p->set : NULL;
+	struct sa_pair *heir;
+
+	if (!p)
+		return;
+	pair_drop_half(e, p, PLANE_OUT);
+	if (!s || s->owner != p)
+		return;
+	/* Another pair of these selectors goes on; without one the policies stay, closed, until the
+	 * inbound half goes, too. */
+	heir = set_heir(s);
+	policy_set_protect(e->policies, s, heir ? pair_word(heir) : 0);
+	if (heir)
+		s->owner = heir;
+}
+
+static enum xs_action rest_action(const struct child_conf *child)
+{
+	switch (child->mode) {
+	case CONF_MODE_PASS:
+		return XS_BYPASS;
+	case CONF_MODE_DROP:
+		return XS_DISCARD;
+	default:
+		return XS_TRAP;
+	}
+}
+
+int engine_trap(struct engine *e, const struct conn_conf *conn, const struct child_conf *child,
+		const struct ts_list *local, const struct ts_list *remote)
+{
+	struct policy_names names = {.conn = conn->name, .child = child->name};
+	enum xs_action action = rest_action(child);
+	struct policy_rows rows;
+	struct policy_set *s;
+	int err;
+
+	err = policy_rows_make(local, remote, action, child->priority, &names, &rows);
+	if (err)
+		return err;
+	s = policies_find(e->policies, &names, &rows);
+	if (!s) {
+		s = policies_add(e->policies, &names, &rows, action, 0);
+		if (!s)
+			return -errno;
+		s->rest = action;
+		return 0;
+	}
+	policy_rows_free(&rows);
+	set_claim(s, conn->name, child->name);
+	s->rest = action;
+	if (!s->owner && s->action != action)
+		policy_set_rest(e->policies, s, action);
+	return 0;
+}
+
+struct untrap {
+	struct engine *e;
+	struct policy_set_key key; /* names alone */
+	const char *conn, *child;
+	unsigned int found;
+};
+
+static void untrap_set(void *ctx, struct policy_set *s)
+{
+	struct untrap *u = ctx;
+	bool same = s->inherited ? !memcmp(s->key.conn, u->key.conn, sizeof(s->key.conn)) &&
+					   !memcmp(s->key.child, u->key.child, sizeof(s->key.child))
+				 : !strcmp(s->conn, u->conn) && !strcmp(s->child, u->child);
+
+	if (!same || (!s->rest && !s->inherited))
+		return;
+	u->found++;
+	s->rest = 0;
+	if (!s->owner)
+		set_go(u->e, s);
+}
+
+int engine_untrap(struct engine *e, const char *conn, const char *child)
+{
+	struct untrap u = {.e = e, .conn = conn, .child = child};
+
+	policy_name(u.key.conn, conn);
+	policy_name(u.key.child, child);
+	policies_each(e->policies, untrap_set, &u);
+	return u.found ? 0 : -ENOENT;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "common/gateway_conf.h"
+#include "engine.h"
+#include "plane_client.h"
+#include "policies.h"
+#include "slots.h"
+
+#include <event2/event.h>
+
+/*
+ * The engine from inside: one record a slot, two halves each. A half exists in three places, and
+ * they change in this order: the dataplane holds the SA, then the rows lead to it, then the bundle
+ * word does. Taking down goes the other way round.
+ */
+enum {
+	ORPHAN_CLAIM_MS = 180000, /* longer than an IKE exchange may take until it is given up */
+};
+
+enum half_state {
+	HALF_NONE,
+	HALF_ADDING,   /* PLANE_SA_ADD is under way */
+	HALF_HELD,     /* the dataplane has it */
+	HALF_DROPPING, /* it may have it and must not: PLANE_SA_DEL is due, or under way when `asked` */
+};
+
+struct sa_half {
+	enum half_state state;
+	bool rows; /* in the maps */
+	bool asked;
+	struct xs_sa row;
+};
+
+struct sa_pair {
+	uint32_t slot, generation;
+	struct sa_half half[2]; /* by enum plane_direction */
+	bool encap;
+	bool leaving;	    /* nobody's any more: goes when both halves are HALF_NONE */
+	bool inherited;	    /* an earlier agent's */
+	uint64_t retire_ms; /* inherited and replaced: removed then; 0 = not */
+	struct policy_set *set;
+	TAILQ_ENTRY(sa_pair) member; /* of set */
+	bool due;		     /* on engine.due */
+	TAILQ_ENTRY(sa_pair) next_due;
+};
+
+struct engine {
+	struct event_base *base;
+	engine_event_fn fn;
+	void *ctx;
+	struct xs_maps maps;
+	struct policies *policies;
+	struct slots *slots;
+	struct plane_client *plane;
+	struct xs_events *events;
+	struct event *events_ready;
+	struct event *sweep;	  /* once a second while anything is inherited */
+	uint64_t unclaimed_until_ms; /* inherited policies without an SA go then; 0 = done */
+	uint64_t retire_grace_ms;
+	uint32_t workers;
+	struct sa_pair **pair; /* by slot */
+	uint32_t n_pairs, n_inherited;
+	struct sa_pairs due; /* have a PLANE_SA_DEL that could not be asked yet */
+	bool closing;	     /* answers reach nobody any more */
+	struct log_budget spi_budget, leak_budget;
+};
+
+uint64_t engine_now_ms(void);	   /* CLOCK_MONOTONIC */
+uint64_t engine_boottime_ns(void); /* what the rows count in */
+
+/* The live pair of this slot and generation, or NULL. */
+struct sa_pair *pair_find(struct engine *e, struct engine_sa sa);
+struct engine_sa pair_handle(const struct sa_pair *p);
+/* An empty record for a slot that slots.h says is ours; NULL and errno. */
+struct sa_pair *pair_new(struct engine *e, uint32_t slot, uint32_t generation);
+/* What a bundle holds to encrypt with this pair. */
+uint64_t pair_word(const struct sa_pair *p);
+/* Takes the rows of one half away, then its SA; pair_go does both halves and forgets the pair in the end. */
+void pair_drop_half(struct engine *e, struct sa_pair *p, enum plane_direction dir);
+void pair_go(struct engine *e, struct sa_pair *p);
+/* Takes the pair out of its policy set; when it was the one in force another member follows, or the
+ * policies rest (`trap`, or what the set rests as) or go. */
+void pair_leave_set(struct engine *e, struct sa_pair *p, bool trap);
+void pair_join_set(struct sa_pair *p, struct policy_set *s);
+/* Another pair of the set whose outbound half is in place: the newest, or NULL. */
+struct sa_pair *set_heir(const struct policy_set *s);
+/* Deletes a set; its members live on without policies. */
+void set_go(struct engine *e, struct policy_set *s);
+/* The dataplane is there. A new instance holds nothing: halves that were held are lost. The same one still holds
+ * what it was not told to remove. */
+void pairs_lost(struct engine *e);
+void pairs_ask_due(struct engine *e);
+
+/* orphans.c: rows into records, then a timer that ends them. 0 or -errno. */
+int orphans_load(struct engine *e);
+int orphans_watch(struct engine *e);
+/* A new pair is in force: inherited ones it replaces go after the grace. */
+void orphans_replaced(struct engine *e, const struct sa_pair *by, struct sa_pair *owner_before);
+/* They died with the dataplane that held them. */
+void orphans_lost(struct engine *e);
+void orphan_expire(struct engine *e, struct sa_pair *p);
