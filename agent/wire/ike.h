@@ -18,7 +18,7 @@ enum {
 	IKE_PAYLOADS_MAX = 64,	  /* in one message */
 	IKE_UNKNOWN_MAX = 8,	  /* unknown payloads in one message */
 	IKE_PROPOSALS_MAX = 16,
-	IKE_TRANSFORMS_MAX = 48,  /* in one proposal */
+	IKE_TRANSFORMS_MAX = 64,  /* in one proposal */
 	IKE_NOTIFIES_MAX = 48,
 	IKE_DELETES_MAX = 4,
 	IKE_DELETE_SPIS_MAX = 32,
