@@ -65,6 +65,8 @@ int xs_policy_add_many(struct xs_policies *ps, const struct xs_policy *rows, uin
 int xs_policy_set(struct xs_policies *ps, uint32_t id, enum xs_action action, uint32_t bundle);
 int xs_policy_del(struct xs_policies *ps, uint32_t id);
 int xs_policy_get(struct xs_policies *ps, uint32_t id, struct xs_policy *row);
+/* The row of one id as the map has it, for listings that stop and go on. 0 or -ENOENT. */
+int xs_policy_row(struct xs_maps *m, uint32_t id, struct xs_policy *row);
 int xs_policy_each(struct xs_maps *m, int (*fn)(void *ctx, uint32_t id, const struct xs_policy *row),
 		   void *ctx);
 /* A bundle id that no policy uses (1..); 0 when there is none. */
