@@ -40,7 +40,8 @@
 	X(30, tx_ring_full, "the transmit ring is full")                                        \
 	X(31, hard_limit, "the SA reached its hard limit")                                      \
 	X(32, tfc_dummy, "a dummy packet (RFC 4303 2.6)")                                       \
-	X(33, layout, "metadata of another layout version")
+	X(33, layout, "metadata of another layout version")                                     \
+	X(34, ecn, "congestion experienced outside, not ECN-capable inside (RFC 6040)")
 
 enum xs_drop {
 #define X(id, name, text) XS_DROP_##name = id,

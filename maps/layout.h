@@ -127,12 +127,15 @@ enum {
 	XS_TUPLE_V6 = 2,
 };
 
+/* Decisions differ by who asks: on a LAN port what is for this host passes. */
+enum { XS_FLOW_WAN, XS_FLOW_LAN };
+
 struct xs_tuple {
 	struct xs_addr src, dst;
 	__u16 sport, dport;
 	__u8 protocol;
 	__u8 flags;	/* XS_TUPLE_* */
-	__u16 mask_id;	/* selector: which mask made this key; flow: 0 */
+	__u16 mask_id;	/* selector: which mask made this key; flow: XS_FLOW_* */
 };
 
 struct xs_decision {
@@ -228,6 +231,11 @@ struct xs_port {
 	__u8 native; /* XDP mode that was got: 1 native, 0 generic */
 	__u8 pad;
 	char ifname[16];
+};
+
+/* local: hash by address: this host's own addresses. */
+struct xs_local {
+	__u32 ifindex;
 };
 
 /* next_hop: hash by address, written by the dataplane for people to read. */

@@ -63,6 +63,8 @@ int xs_policy_add(struct xs_policies *ps, const struct xs_policy *row, uint32_t 
 int xs_policy_add_many(struct xs_policies *ps, const struct xs_policy *rows, uint32_t n, uint32_t *ids);
 /* Changes action and bundle of a policy in one step (trap -> protect and back). */
 int xs_policy_set(struct xs_policies *ps, uint32_t id, enum xs_action action, uint32_t bundle);
+/* Voids all cached decisions; policies stay as they are. */
+int xs_policies_refresh(struct xs_policies *ps);
 int xs_policy_del(struct xs_policies *ps, uint32_t id);
 int xs_policy_get(struct xs_policies *ps, uint32_t id, struct xs_policy *row);
 /* The row of one id as the map has it, for listings that stop and go on. 0 or -ENOENT. */
@@ -79,6 +81,10 @@ int xs_port_get(struct xs_maps *m, uint32_t ifindex, struct xs_port *port);
 int xs_port_del(struct xs_maps *m, uint32_t ifindex);
 int xs_port_each(struct xs_maps *m, int (*fn)(void *ctx, uint32_t ifindex, const struct xs_port *port),
 		 void *ctx);
+/* Makes the `local` map say which addresses this host has (getifaddrs): for the loader, and for the agent
+ * after each netlink address event. 1 when it changed: whoever owns the policies then calls
+ * xs_policies_refresh; 0 when not; or -errno. */
+int xs_local_sync(struct xs_maps *m);
 int xs_xsk_put(struct xs_maps *m, uint32_t port, uint32_t queue, int xsk_fd);
 /* Sums over CPUs. */
 int xs_drop_get(struct xs_maps *m, enum xs_drop reason, uint64_t *packets);

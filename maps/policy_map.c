@@ -312,6 +312,11 @@ int xs_policy_del(struct xs_policies *ps, uint32_t id)
 	return err;
 }
 
+int xs_policies_refresh(struct xs_policies *ps)
+{
+	return publish(ps);
+}
+
 int xs_policy_get(struct xs_policies *ps, uint32_t id, struct xs_policy *row)
 {
 	struct node *n = node_find(ps, id);

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#define XS_LOAD_BYTES bpf_skb_load_bytes
+
+#include "maps.h"
+
+#include <linux/pkt_cls.h>
+
+#include "count.h"
+#include "parse.h"
+#include "select.h"
+
+/*
+ * The last look on the way out of a WAN port: what a policy protects does not leave in clear, however it
+ * got here. AF_XDP transmit does not come by.
+ */
+
+enum { HEADERS_MAX = 256 };
+
+/* IKE and ESP of this host itself: made here, or encrypted by the kernel's ESP from a packet that came in. */
+static __always_inline bool own_ipsec(struct __sk_buff *skb, const struct xs_ctl *c,
+				      const struct xs_pkt *pkt)
+{
+	const struct xs_tuple *t = &pkt->tuple;
+	bool own = t->protocol == IPPROTO_ESP;
+
+	if (t->protocol == IPPROTO_UDP)
+		own = t->flags & XS_TUPLE_NO_PORTS || t->sport == (c->ports & 0xffff) ||
+		      t->sport == (c->ports >> 16 & 0xffff);
+	if (!own)
+		return false;
+	/* A later fragment of UDP shows no port: only this host's own IKE may be cut that way. */
+	return !skb->ingress_ifindex ||
+	       (!(t->flags & XS_TUPLE_NO_PORTS) && xs_is_local(&t->src));
+}
+
+SEC("tc")
+int tc_out(struct __sk_buff *skb)
+{
+	struct xs_ctl *c = xs_ctl_get();
+	struct xs_decision d;
+	struct xs_pkt pkt;
+	int parsed = XS_PARSED_MALFORMED;
+
+	if (!c)
+		return TC_ACT_UNSPEC;
+	for (int i = 0; i < 2; i++) {
+		void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+		parsed = xs_parse(skb, data, end, skb->len, &pkt);
+		/* The headers may lie in pages: pull them in, and look again. */
+		if (parsed != XS_PARSED_MALFORMED || end - data >= skb->len ||
+		    end - data >= HEADERS_MAX)
+			break;
+		if (bpf_skb_pull_data(skb, skb->len < HEADERS_MAX ? skb->len : HEADERS_MAX))
+			break;
+	}
+	if (parsed == XS_PARSED_OTHER)
+		return TC_ACT_UNSPEC;
+	if (parsed == XS_PARSED_MALFORMED) {
+		xs_count_drop(XS_DROP_malformed);
+		return TC_ACT_SHOT;
+	}
+	xs_select(&pkt.tuple, c, &d);
+	if (d.action == XS_BYPASS || xs_is_nd(&pkt) || own_ipsec(skb, c, &pkt))
+		return TC_ACT_UNSPEC;
+	if (d.action == XS_DISCARD) {
+		xs_count_drop(d.drop ? d.drop : XS_DROP_discard);
+		return TC_ACT_SHOT;
+	}
+	xs_raise(XS_EV_LEAK, d.policy, 0, skb->ifindex, &pkt.tuple);
+	xs_count_drop(XS_DROP_leak);
+	return TC_ACT_SHOT;
+}
+
+char xs_license[] SEC("license") = "Dual BSD/GPL";

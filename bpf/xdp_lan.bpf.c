@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#define XS_LOAD_BYTES bpf_xdp_load_bytes
+
+#include "maps.h"
+
+#include "count.h"
+#include "meta.h"
+#include "parse.h"
+#include "select.h"
+
+/* The trusted side: what a policy protects leaves for the engine, everything else passes. */
+
+static __always_inline int protect(struct xdp_md *ctx, const struct xs_port *p,
+				   const struct xs_pkt *pkt, const struct xs_decision *d)
+{
+	__u32 key = d->bundle;
+	__u64 *word = bpf_map_lookup_elem(&bundle, &key), w = 0;
+
+	if (word && d->action == XS_PROTECT && key)
+		w = *(volatile __u64 *)word;
+	if (!w) {
+		xs_raise(XS_EV_ACQUIRE, d->policy, 0, ctx->ingress_ifindex, &pkt->tuple);
+		return xs_xdp_drop(XS_DROP_no_sa);
+	}
+	switch (XS_BUNDLE_ENGINE(w)) {
+	case XS_ENGINE_KERNEL:
+		return XDP_PASS;
+	case XS_ENGINE_DATAPLANE: {
+		struct xs_meta meta = {
+			.slot = XS_BUNDLE_SLOT(w),
+			.generation = XS_BUNDLE_GENERATION(w),
+			.policy = d->policy,
+			.kind = XS_META_OUT,
+			.l3 = pkt->l3,
+		};
+
+		return xs_to_dataplane(ctx, p, &meta);
+	}
+	}
+	return xs_xdp_drop(XS_DROP_no_engine);
+}
+
+SEC("xdp")
+int xdp_lan(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct xs_port *p = xs_port_find(ctx->ingress_ifindex);
+	struct xs_ctl *c = xs_ctl_get();
+	struct xs_decision d;
+	struct xs_pkt pkt;
+	int parsed = xs_parse(ctx, data, end, end - data, &pkt);
+
+	if (!c || parsed == XS_PARSED_OTHER)
+		return XDP_PASS;
+	/* Only what is sent to this gateway is forwarded by it. */
+	if (p && !xs_mac_is(&pkt, p->mac))
+		return XDP_PASS;
+	if (parsed == XS_PARSED_MALFORMED)
+		return xs_xdp_drop(XS_DROP_malformed);
+	if (xs_is_nd(&pkt))
+		return XDP_PASS;
+	xs_select_lan(ctx, ctx->ingress_ifindex, &pkt.tuple, c, &d);
+	if (d.policy)
+		xs_count(&policy_stat, d.policy, pkt.len);
+	switch (d.action) {
+	case XS_BYPASS:
+		return XDP_PASS;
+	case XS_PROTECT:
+	case XS_TRAP:
+		return protect(ctx, p, &pkt, &d);
+	}
+	return xs_xdp_drop(d.drop ? d.drop : XS_DROP_discard);
+}
+
+char xs_license[] SEC("license") = "Dual BSD/GPL";

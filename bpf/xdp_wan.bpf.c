@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#define XS_LOAD_BYTES bpf_xdp_load_bytes
+
+#include "maps.h"
+
+#include "count.h"
+#include "meta.h"
+#include "parse.h"
+#include "select.h"
+
+/*
+ * The untrusted side. ESP of our SAs goes to its engine, IKE to the agent under a budget, and what
+ * arrives in clear though a policy protects it is dropped (RFC 4301 5.2). Everything else passes.
+ *
+ * Outer fragments of ESP pass to the kernel: they have to be put together before they can be opened.
+ */
+
+/* Generic cell rate: a source may send one second's worth at once, then at the rate. */
+static __always_inline bool within_budget(const struct xs_ctl *c, const struct xs_tuple *t)
+{
+	__u64 now = bpf_ktime_get_ns(), step, tat, rate = c->ike_rate;
+	struct xs_addr key = t->src;
+	struct xs_budget *b, fresh = {};
+
+	if (!rate)
+		return true;
+	if (t->flags & XS_TUPLE_V6)
+		__builtin_memset(&key.b[8], 0, 8); /* a host has a /64 to send from */
+	step = 1000000000 / rate;
+	b = bpf_map_lookup_elem(&ike_budget, &key);
+	if (!b) {
+		fresh.tat_ns = now + step;
+		bpf_map_update_elem(&ike_budget, &key, &fresh, BPF_ANY);
+		return true;
+	}
+	/* CPUs may overwrite each other: then a few more pass. */
+	tat = *(volatile __u64 *)&b->tat_ns;
+	if (tat < now)
+		tat = now;
+	if (tat - now > 1000000000 - step)
+		return false;
+	*(volatile __u64 *)&b->tat_ns = tat + step;
+	return true;
+}
+
+static __always_inline int ike(struct xdp_md *ctx, const struct xs_ctl *c, const struct xs_pkt *pkt)
+{
+	if (within_budget(c, &pkt->tuple))
+		return XDP_PASS;
+	/* IKE of others that is routed through us is not ours to limit. */
+	if (!xs_not_forwarded(ctx, ctx->ingress_ifindex, &pkt->tuple, &pkt->tuple.dst))
+		return XDP_PASS;
+	return xs_xdp_drop(XS_DROP_ike_budget);
+}
+
+static __always_inline bool slot_matches(const struct xs_sa_slot *s, const struct xs_pkt *pkt,
+					 __u32 spi, bool encap)
+{
+	const xs_word *a = (const void *)&s->dst, *b = (const void *)&pkt->tuple.dst;
+
+	if (!spi || *(volatile __u32 *)&s->spi != spi || a[0] != b[0] || a[1] != b[1])
+		return false;
+	/* Behind a NAT the peer's port may change any time; the dataplane says so once it is proved. */
+	if (encap)
+		return s->dport && s->dport == pkt->tuple.dport;
+	return !s->dport;
+}
+
+static __always_inline int unknown_spi(struct xdp_md *ctx, const struct xs_pkt *pkt, __u32 spi)
+{
+	/* ESP between others that is routed through us passes. */
+	if (!xs_not_forwarded(ctx, ctx->ingress_ifindex, &pkt->tuple, &pkt->tuple.dst))
+		return XDP_PASS;
+	xs_raise(XS_EV_UNKNOWN_SPI, 0, spi, ctx->ingress_ifindex, &pkt->tuple);
+	return xs_xdp_drop(XS_DROP_unknown_spi);
+}
+
+static __always_inline int esp(struct xdp_md *ctx, const struct xs_ctl *c, const struct xs_port *p,
+			       const struct xs_pkt *pkt, __u32 spi, bool encap)
+{
+	__u32 slot = spi & ((__u32)c->sa_slots - 1);
+	struct xs_sa_slot *s = bpf_map_lookup_elem(&sa_slot, &slot);
+	struct xs_meta meta = {.kind = XS_META_IN, .slot = slot, .l3 = pkt->l3};
+
+	if (!s || !slot_matches(s, pkt, spi, encap))
+		return unknown_spi(ctx, pkt, spi);
+	xs_count(&sa_rx, slot, pkt->len);
+	if (s->engine == XS_ENGINE_KERNEL)
+		return XDP_PASS;
+	if (s->engine != XS_ENGINE_DATAPLANE)
+		return xs_xdp_drop(XS_DROP_no_engine);
+	meta.generation = s->generation;
+	meta.policy = s->policy;
+	return xs_to_dataplane(ctx, p, &meta);
+}
+
+/* The packet as the policy of the way out would see its answer. ICMP has types, and no sides. */
+static __always_inline void turn(const struct xs_tuple *t, struct xs_tuple *out)
+{
+	*out = *t;
+	out->src = t->dst;
+	out->dst = t->src;
+	if (xs_is_icmp(t))
+		return;
+	out->sport = t->dport;
+	out->dport = t->sport;
+}
+
+static __always_inline int plain(struct xdp_md *ctx, struct xs_ctl *c, const struct xs_port *p,
+				 const struct xs_pkt *pkt)
+{
+	struct xs_decision d;
+	struct xs_tuple t;
+
+	/* A frame for another host that we overhear. Group frames count: they reach our sockets. */
+	if (p && !xs_mac_is(pkt, p->mac) && !xs_mac_is_group(pkt))
+		return XDP_PASS;
+	turn(&pkt->tuple, &t);
+	xs_select(&t, c, &d);
+	if (d.action == XS_BYPASS)
+		return XDP_PASS;
+	/*
+	 * A later fragment of UDP for this host may belong to an IKE message. It is harmless: it becomes a
+	 * datagram only with the first one, whose ports were looked at.
+	 */
+	if (pkt->fragment == XS_LATER_FRAGMENT && t.protocol == IPPROTO_UDP &&
+	    xs_not_forwarded(ctx, ctx->ingress_ifindex, &pkt->tuple, &pkt->tuple.dst))
+		return XDP_PASS;
+	/* A trap protects as much as the policy that it waits to become. */
+	return xs_xdp_drop(XS_DROP_plain_in);
+}
+
+SEC("xdp")
+int xdp_wan(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct xs_port *p = xs_port_find(ctx->ingress_ifindex);
+	struct xs_ctl *c = xs_ctl_get();
+	__u16 ike_port, nat_port;
+	struct xs_pkt pkt;
+	__u32 spi;
+	int parsed = xs_parse(ctx, data, end, end - data, &pkt);
+
+	if (!c || parsed == XS_PARSED_OTHER)
+		return XDP_PASS;
+	if (parsed == XS_PARSED_MALFORMED) {
+		if (p && !xs_mac_is(&pkt, p->mac) && !xs_mac_is_group(&pkt))
+			return XDP_PASS;
+		return xs_xdp_drop(XS_DROP_malformed);
+	}
+	if (pkt.tuple.protocol == IPPROTO_ESP) {
+		if (pkt.fragment != XS_WHOLE)
+			return XDP_PASS;
+		return esp(ctx, c, p, &pkt, xs_spi_at(&pkt, 0), false);
+	}
+	if (xs_is_nd(&pkt))
+		return XDP_PASS;
+	if (pkt.tuple.protocol != IPPROTO_UDP || pkt.fragment == XS_LATER_FRAGMENT)
+		return plain(ctx, c, p, &pkt);
+	ike_port = c->ports & 0xffff;
+	nat_port = c->ports >> 16 & 0xffff;
+	if (pkt.tuple.dport == nat_port && nat_port) {
+		int kind = xs_ike_kind(&pkt, &spi);
+
+		if (kind == XS_IKE_KEEPALIVE)
+			return XDP_PASS;
+		if (kind == XS_IKE_ESP && pkt.fragment == XS_WHOLE)
+			return esp(ctx, c, p, &pkt, spi, true);
+		return ike(ctx, c, &pkt);
+	}
+	if (pkt.tuple.dport == ike_port && ike_port)
+		return ike(ctx, c, &pkt);
+	return plain(ctx, c, p, &pkt);
+}
+
+char xs_license[] SEC("license") = "Dual BSD/GPL";
