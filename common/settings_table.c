@@ -231,7 +231,7 @@ static int read_no_effect(const struct settings *s, const struct settings_field 
 	char path[128];
 	uint64_t v;
 
-	if (settings_uint(key->value, UINT64_MAX, &v) < 0)
+	if (settings_seconds(key->value, &v) < 0)
 		return bad_value(s, key, err, "a number");
 	log_line(LOG_CONFIG, 1, "%s:%d: %s.%s has no effect: %s", key->file, key->line,
 		 settings_path(s, path, sizeof(path)), key->name, f->text);

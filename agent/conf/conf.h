@@ -25,7 +25,7 @@ enum conf_frag { CONF_FRAG_YES, CONF_FRAG_ACCEPT, CONF_FRAG_FORCE, CONF_FRAG_NO 
 
 /* One entry of local_addrs or remote_addrs: an address, a range or prefix, %any, or a name to resolve. */
 struct conf_addr {
-	struct ip_addr lo, hi; /* family 0: %any (of either family) */
+	struct ip_addr lo, hi; /* family 0: %any (of either family), or a name */
 	char host[256];	       /* a DNS name, resolved when initiating; else "" */
 };
 
@@ -43,8 +43,10 @@ struct child_conf {
 	char file[SETTINGS_PATH_MAX];
 	int line;
 	struct proposals esp; /* in order of preference; proto ESP; KE transforms: PFS groups */
+	/* When dynamic, selector 0 stands for our / their outer address: its family is 0, its protocol and
+	 * ports hold. */
 	struct ts_list local_ts, remote_ts;
-	bool local_dynamic, remote_dynamic; /* selector 0 is "dynamic": our / their outer address */
+	bool local_dynamic, remote_dynamic;
 	enum conf_mode mode;
 	uint64_t rekey_time, life_time, rand_time; /* seconds, 0 = never */
 	uint64_t rekey_bytes, life_bytes, rand_bytes;
@@ -90,30 +92,38 @@ struct conf {
 };
 
 /* Reads and checks everything; NULL and *err at the first mistake. An unknown key is an error; a key of
- * the vocabulary that is not supported yet is an error too and says so. */
+ * the vocabulary that is not supported yet is an error too and says so. path NULL: CONF_PATH. */
+#define CONF_PATH "/etc/swanctl/swanctl.conf"
 struct conf *conf_load(const char *path, struct settings_error *err);
+/* The same from a tree. It looks at no value of a secret; conf_load wipes them before it calls this. */
 struct conf *conf_parse(const struct settings *root, struct settings_error *err);
+/* The i-th key that the file may have, "connections.<conn>.proposals" into buf; NULL behind the last. */
+const char *conf_key_at(unsigned int i, char *buf, size_t n);
 void conf_free(struct conf *c); /* drops its references */
 struct conn_conf *conn_conf_ref(struct conn_conf *c);
 void conn_conf_unref(struct conn_conf *c);
 const struct conn_conf *conf_find(const struct conf *c, const char *name);
 const struct child_conf *conn_child(const struct conn_conf *c, const char *name);
 
-/* A proposal string "aes256gcm16-prfsha384-x25519" or "default" appended to *out; -EINVAL and why in err. */
+/* One proposal "aes256gcm16-prfsha384-x25519", or "default", appended to *out; -EINVAL and why in err. */
 int conf_proposal(const char *text, enum ike_proto proto, struct proposals *out, char *err, size_t errlen);
 /* What "default" means, RFC 8247 and RFC 8221 deciding: an AEAD proposal and one without. */
 void conf_proposals_default(enum ike_proto proto, struct proposals *out);
-/* Identity from text: "192.0.2.1", "gw.example", "a@b.c", "@#6b6579" (key id in hex), with the prefixes
- * ipv4: ipv6: fqdn: email: rfc822: keyid:, "%any". */
+/* Identity from text: "192.0.2.1", "gw.example", "a@b.c", "@#6b6579" (key id in hex), "%any", with the
+ * prefixes ipv4: ipv6: fqdn: dns: email: rfc822: userfqdn: keyid:, behind which # means hex. -EINVAL when it is
+ * none, -ENOTSUP for distinguished names and wildcards. */
 int conf_id_parse(const char *text, struct conf_id *out);
-/* "10.0.0.0/8[tcp/80]", "10.1.0.1-10.1.0.9", "::/0", "dynamic"; *dynamic is set for the last. */
+/* "10.0.0.0/8[tcp/80]", "10.1.0.1-10.1.0.9", "::/0", "dynamic[udp]"; *dynamic tells the last. -EINVAL. */
 int conf_ts_parse(const char *text, struct ts *out, bool *dynamic);
+/* "192.0.2.1", "10.0.0.0/8", "10.0.0.1-10.0.0.9", "%any", "gw.example"; -EINVAL. */
+int conf_addr_parse(const char *text, struct conf_addr *out);
 /* Text of an identity received or configured; returns buf. Unprintable bytes are escaped. */
 enum { ID_STRLEN = 300 };
 const char *id_str(const struct ike_id *id, char buf[ID_STRLEN]);
 struct ike_id conf_id_view(const struct conf_id *id);
+/* Same type and bytes; FQDN and e-mail without regard to case. */
 bool id_equal(const struct ike_id *a, const struct ike_id *b);
-/* Does a received identity satisfy what is configured (any, or equal; FQDN and e-mail without regard to case)? */
+/* Does a received identity satisfy what is configured: %any, or equal? */
 bool conf_id_matches(const struct conf_id *want, const struct ike_id *got);
-/* Does an address lie in this entry (family 0 matches all)? */
+/* Does an address lie in this entry? Family 0 matches all, and so does a name: identities decide then. */
 bool conf_addr_matches(const struct conf_addr *a, const struct ip_addr *ip);

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "conf_int.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define AT(member) offsetof(struct child_conf, member)
+enum { LIFE_MAX_S = 365 * 86400 };
+
+static int read_esp(const struct settings *s, const struct settings_key *key, void *out,
+		    struct settings_error *err)
+{
+	struct child_conf *c = out;
+
+	return conf_read_proposals(s, key, IKE_PROTO_ESP, &c->esp, err);
+}
+
+static int read_ah(const struct settings *s, const struct settings_key *key, void *out,
+		   struct settings_error *err)
+{
+	(void)out;
+	return settings_err(err, s, key, "AH is not supported; use esp_proposals");
+}
+
+static int read_local_ts(const struct settings *s, const struct settings_key *key, void *out,
+			 struct settings_error *err)
+{
+	struct child_conf *c = out;
+
+	return conf_read_ts(s, key, &c->local_ts, &c->local_dynamic, err);
+}
+
+static int read_remote_ts(const struct settings *s, const struct settings_key *key, void *out,
+			  struct settings_error *err)
+{
+	struct child_conf *c = out;
+
+	return conf_read_ts(s, key, &c->remote_ts, &c->remote_dynamic, err);
+}
+
+static int read_mode(const struct settings *s, const struct settings_key *key, void *out,
+		     struct settings_error *err)
+{
+	static const struct {
+		const char *word;
+		int mode; /* -1: not supported yet */
+	} modes[] = {
+	    {"tunnel", CONF_MODE_TUNNEL},
+	    {"pass", CONF_MODE_PASS},
+	    {"drop", CONF_MODE_DROP},
+	    {"transport", -1},
+	    {"transport_proxy", -1},
+	    {"beet", -1},
+	    {"iptfs", -1},
+	};
+	struct child_conf *c = out;
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		if (strcmp(key->value, modes[i].word) != 0)
+			continue;
+		if (modes[i].mode < 0)
+			return settings_err(err, s, key, "mode %s is not supported yet",
+					    modes[i].word);
+		c->mode = (enum conf_mode)modes[i].mode;
+		return 0;
+	}
+	return settings_err(err, s, key,
+			    "'%.64s' is not allowed; it must be one of tunnel, pass, drop",
+			    key->value);
+}
+
+static int read_tfc(const struct settings *s, const struct settings_key *key, void *out,
+		    struct settings_error *err)
+{
+	struct child_conf *c = out;
+	uint64_t v;
+
+	if (strcmp(key->value, "mtu") == 0)
+		return settings_err(err, s, key, "'mtu' is not supported yet; it must be a length");
+	if (settings_uint(key->value, UINT16_MAX, &v) < 0)
+		return settings_err(err, s, key,
+				    "'%.64s' is not allowed; it must be a number from 0 to 65535",
+				    key->value);
+	c->tfc_padding = (uint16_t)v;
+	return 0;
+}
+
+static int read_copy_dscp(const struct settings *s, const struct settings_key *key, void *out,
+			  struct settings_error *err)
+{
+	struct child_conf *c = out;
+	bool both;
+
+	if (settings_bool(key->value, &both) == 0) {
+		c->copy_dscp_in = c->copy_dscp_out = both;
+		return 0;
+	}
+	if (strcmp(key->value, "in") != 0 && strcmp(key->value, "out") != 0)
+		return settings_err(err, s, key,
+				    "'%.64s' is not allowed; it must be one of out, in, yes, no",
+				    key->value);
+	c->copy_dscp_in = key->value[0] == 'i';
+	c->copy_dscp_out = key->value[0] == 'o';
+	return 0;
+}
+
+static const char *const start_words[] = {"none",	"trap",	      "start",
+					  "trap|start", "start|trap", NULL};
+static const int start_values[] = {CONF_ACTION_NONE, CONF_ACTION_TRAP, CONF_ACTION_START,
+				   CONF_ACTION_TRAP_START, CONF_ACTION_TRAP_START};
+static const char *const dpd_words[] = {"clear", "trap", "restart", "none", "start", NULL};
+static const int dpd_values[] = {CONF_DPD_CLEAR, CONF_DPD_TRAP, CONF_DPD_RESTART, CONF_DPD_CLEAR,
+				 CONF_DPD_RESTART};
+
+const struct settings_field child_fields[] = {
+    {"ah_proposals", SETTINGS_CUSTOM, .read = read_ah},
+    {"esp_proposals", SETTINGS_CUSTOM, .read = read_esp},
+    {"sha256_96", SETTINGS_LATER, .text = "no"},
+    {"local_ts", SETTINGS_CUSTOM, .read = read_local_ts},
+    {"remote_ts", SETTINGS_CUSTOM, .read = read_remote_ts},
+    {"rekey_time", SETTINGS_SECONDS, AT(rekey_time), .max = LIFE_MAX_S},
+    {"life_time", SETTINGS_SECONDS, AT(life_time), .max = LIFE_MAX_S},
+    {"rand_time", SETTINGS_SECONDS, AT(rand_time), .max = LIFE_MAX_S},
+    {"rekey_bytes", SETTINGS_SIZE, AT(rekey_bytes), .max = INT64_MAX},
+    {"life_bytes", SETTINGS_SIZE, AT(life_bytes), .max = INT64_MAX},
+    {"rand_bytes", SETTINGS_SIZE, AT(rand_bytes), .max = INT64_MAX},
+    {"rekey_packets", SETTINGS_U64, AT(rekey_packets), .max = INT64_MAX},
+    {"life_packets", SETTINGS_U64, AT(life_packets), .max = INT64_MAX},
+    {"rand_packets", SETTINGS_U64, AT(rand_packets), .max = INT64_MAX},
+    {"updown", .kind = SETTINGS_LATER},
+    {"hostaccess", SETTINGS_LATER, .text = "no"},
+    {"mode", SETTINGS_CUSTOM, .read = read_mode},
+    {"policies", SETTINGS_LATER, .text = "yes"},
+    {"policies_fwd_out", SETTINGS_LATER, .text = "no"},
+    {"dpd_action", SETTINGS_WORD, AT(dpd_action), .words = dpd_words, .values = dpd_values},
+    {"ipcomp", SETTINGS_LATER, .text = "no"},
+    {"inactivity", SETTINGS_SECONDS, AT(inactivity), .max = LIFE_MAX_S},
+    {"reqid", SETTINGS_U32, AT(reqid), .max = UINT32_MAX},
+    {"priority", SETTINGS_U32, AT(priority), .max = UINT32_MAX},
+    {"interface", .kind = SETTINGS_LATER},
+    {"mark_in", SETTINGS_LATER, .text = "0/0"},
+    {"mark_in_sa", SETTINGS_LATER, .text = "no"},
+    {"mark_out", SETTINGS_LATER, .text = "0/0"},
+    {"set_mark_in", SETTINGS_LATER, .text = "0/0"},
+    {"set_mark_out", SETTINGS_LATER, .text = "0/0"},
+    {"if_id_in", SETTINGS_LATER, .text = "0"},
+    {"if_id_out", SETTINGS_LATER, .text = "0"},
+    {"label", .kind = SETTINGS_LATER},
+    {"label_mode", SETTINGS_LATER, .text = "system"},
+    {"tfc_padding", SETTINGS_CUSTOM, .read = read_tfc},
+    {"replay_window", SETTINGS_U32, AT(replay_window), .max = 4096},
+    {"per_cpu_sas", SETTINGS_LATER, .text = "no"},
+    {"hw_offload", SETTINGS_LATER, .text = "no"},
+    {"copy_df", SETTINGS_BOOL, .offset = AT(copy_df)},
+    {"copy_ecn", SETTINGS_BOOL, .offset = AT(copy_ecn)},
+    {"copy_dscp", SETTINGS_CUSTOM, .read = read_copy_dscp},
+    {"icmp", SETTINGS_LATER, .text = "no"},
+    {"start_action", SETTINGS_WORD, AT(start_action), .words = start_words, .values = start_values},
+    {"close_action", SETTINGS_WORD, AT(close_action), .words = start_words, .values = start_values},
+    {0},
+};
+
+static void set_defaults(struct child_conf *c)
+{
+	c->mode = CONF_MODE_TUNNEL;
+	c->replay_window = 32;
+	c->copy_df = c->copy_ecn = c->copy_dscp_out = true;
+	conf_ts_dynamic(&c->local_ts, &c->local_dynamic);
+	conf_ts_dynamic(&c->remote_ts, &c->remote_dynamic);
+}
+
+/* A soft limit, the hard one and the random share of the soft one, of one unit. */
+struct limit {
+	const char *rekey_key, *life_key, *rand_key;
+	uint64_t *rekey, *life, *rand;
+	uint64_t standard;
+};
+
+static uint64_t tenth(uint64_t v)
+{
+	/* Rounded up: a hard limit must be behind the soft one, however small that is. */
+	return v / 10 + (v % 10 != 0);
+}
+
+/* What swanctl.conf(5) derives from what is given: life = rekey + 10 %, rand = life - rekey. */
+static int complete_limit(const struct settings *s, const struct limit *l,
+			  struct settings_error *err)
+{
+	bool rekey = settings_key(s, l->rekey_key), life = settings_key(s, l->life_key);
+
+	if (!rekey)
+		*l->rekey = life ? *l->life - *l->life / 11 : l->standard;
+	if (!life)
+		*l->life = *l->rekey + tenth(*l->rekey);
+	if (*l->life && *l->rekey >= *l->life)
+		return settings_err(err, s, settings_key(s, life ? l->life_key : l->rekey_key),
+				    "%s must be greater than %s", l->life_key, l->rekey_key);
+	if (!settings_key(s, l->rand_key)) {
+		*l->rand = *l->rekey && *l->life ? *l->life - *l->rekey : 0;
+		/* With a hard limit far off the rekey would come at once, again and again. */
+		if (*l->rand > *l->rekey / 2)
+			*l->rand = *l->rekey / 2;
+	} else if (*l->rand > *l->rekey) {
+		return settings_err(err, s, settings_key(s, l->rand_key), "greater than %s",
+				    l->rekey_key);
+	}
+	return 0;
+}
+
+static int complete_limits(const struct settings *s, struct child_conf *c,
+			   struct settings_error *err)
+{
+	const struct limit limits[] = {
+	    {"rekey_time", "life_time", "rand_time", &c->rekey_time, &c->life_time, &c->rand_time,
+	     3600},
+	    {"rekey_bytes", "life_bytes", "rand_bytes", &c->rekey_bytes, &c->life_bytes,
+	     &c->rand_bytes, 0},
+	    {"rekey_packets", "life_packets", "rand_packets", &c->rekey_packets, &c->life_packets,
+	     &c->rand_packets, 0},
+	};
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits) && rc == 0; i++)
+		rc = complete_limit(s, &limits[i], err);
+	return rc;
+}
+
+int child_read(const struct settings *s, struct child_conf *c, struct settings_error *err)
+{
+	const struct settings *sub = TAILQ_FIRST(&s->sections);
+	int rc;
+
+	set_defaults(c);
+	rc = conf_name(s, c->name, c->file, &c->line, err);
+	if (rc < 0)
+		return rc;
+	if (sub)
+		return settings_unknown(sub, NULL, CONF_WORDS(NULL), err);
+	rc = settings_table_read(s, child_fields, c, err);
+	if (rc < 0)
+		return rc;
+	if (c->esp.n == 0)
+		conf_proposals_default(IKE_PROTO_ESP, &c->esp);
+	return complete_limits(s, c, err);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "common/settings_table.h"
+#include "conf.h"
+
+/* What the parts of the reader share. Nobody outside agent/conf includes this. */
+
+#define CONF_WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* One connection with its children. 0, or a negative errno and *err filled. */
+int conn_read(const struct settings *s, struct conn_conf *c, struct settings_error *err);
+int child_read(const struct settings *s, struct child_conf *c, struct settings_error *err);
+/* Name, file and line of a section into its struct; -EINVAL when the name is too long. */
+int conf_name(const struct settings *s, char name[CONF_NAME_MAX], char file[SETTINGS_PATH_MAX],
+	      int *line, struct settings_error *err);
+
+/* Values that are lists by comma. */
+int conf_read_proposals(const struct settings *s, const struct settings_key *key,
+			enum ike_proto proto, struct proposals *out, struct settings_error *err);
+int conf_read_ts(const struct settings *s, const struct settings_key *key, struct ts_list *out,
+		 bool *dynamic, struct settings_error *err);
+int conf_read_addrs(const struct settings *s, const struct settings_key *key, struct conf_addr *out,
+		    unsigned int *n, struct settings_error *err);
+int conf_read_id(const struct settings *s, const struct settings_key *key, struct conf_id *out,
+		 struct settings_error *err);
+/* The selector list that says "dynamic" alone. */
+void conf_ts_dynamic(struct ts_list *out, bool *dynamic);
+
+/* Is the name of the section this word with any suffix: "local", "local-1"? */
+bool conf_named(const struct settings *s, const char *prefix);
+
+/* Overwrites what is behind `secret` and `pin`, wherever it stands. */
+void conf_secrets_wipe(struct settings *root);
+/* Kinds and keys of the secrets section; values are not looked at. */
+int conf_secrets_check(const struct settings *s, struct settings_error *err);
+
+/* SHA-256 over everything but the places in files. */
+int conf_digest(struct conn_conf *c);
+
+extern const struct settings_field conn_fields[], local_fields[], remote_fields[], child_fields[];

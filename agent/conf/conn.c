@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "conf_int.h"
+
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A connection being read, with what is accepted and changes nothing yet. */
+struct draft {
+	struct conn_conf conn;
+	int send_cert;
+	bool send_certreq;
+};
+
+/* One authentication round, local or remote. */
+struct round_draft {
+	struct conf_id id;
+	uint32_t round;
+};
+
+#define AT(member) offsetof(struct draft, conn.member)
+enum { LIFE_MAX_S = 365 * 86400 };
+
+static int read_version(const struct settings *s, const struct settings_key *key, void *out,
+			struct settings_error *err)
+{
+	(void)out;
+	if (strcmp(key->value, "1") == 0)
+		return settings_err(err, s, key, "IKEv1 is not supported");
+	if (strcmp(key->value, "2") != 0 && strcmp(key->value, "0") != 0)
+		return settings_err(err, s, key, "'%.64s' is not allowed; it must be 2",
+				    key->value);
+	return 0;
+}
+
+static int read_local_addrs(const struct settings *s, const struct settings_key *key, void *out,
+			    struct settings_error *err)
+{
+	struct conn_conf *c = &((struct draft *)out)->conn;
+
+	return conf_read_addrs(s, key, c->local, &c->n_local, err);
+}
+
+static int read_remote_addrs(const struct settings *s, const struct settings_key *key, void *out,
+			     struct settings_error *err)
+{
+	struct conn_conf *c = &((struct draft *)out)->conn;
+
+	return conf_read_addrs(s, key, c->remote, &c->n_remote, err);
+}
+
+static int read_proposals(const struct settings *s, const struct settings_key *key, void *out,
+			  struct settings_error *err)
+{
+	struct conn_conf *c = &((struct draft *)out)->conn;
+
+	return conf_read_proposals(s, key, IKE_PROTO_IKE, &c->ike, err);
+}
+
+static int read_dscp(const struct settings *s, const struct settings_key *key, void *out,
+		     struct settings_error *err)
+{
+	struct conn_conf *c = &((struct draft *)out)->conn;
+
+	if (strlen(key->value) != 6 || strspn(key->value, "01") != 6)
+		return settings_err(err, s, key,
+				    "'%.64s' is not allowed; it must be six binary digits such as "
+				    "101110",
+				    key->value);
+	c->dscp = (uint8_t)strtoul(key->value, NULL, 2);
+	return 0;
+}
+
+const struct settings_field conn_fields[] = {
+    {"version", SETTINGS_CUSTOM, .read = read_version},
+    {"local_addrs", SETTINGS_CUSTOM, .read = read_local_addrs},
+    {"remote_addrs", SETTINGS_CUSTOM, .read = read_remote_addrs},
+    {"local_port", SETTINGS_U16, AT(local_port), .min = 1, .max = 65535},
+    {"remote_port", SETTINGS_U16, AT(remote_port), .min = 1, .max = 65535},
+    {"proposals", SETTINGS_CUSTOM, .read = read_proposals},
+    {"vips", .kind = SETTINGS_LATER},
+    {"aggressive", SETTINGS_LATER, .text = "no"},
+    {"pull", SETTINGS_LATER, .text = "yes"},
+    {"dscp", SETTINGS_CUSTOM, .read = read_dscp},
+    {"encap", SETTINGS_BOOL, .offset = AT(encap)},
+    {"mobike", SETTINGS_BOOL, .offset = AT(mobike)},
+    {"dpd_delay", SETTINGS_SECONDS, AT(dpd_delay), .max = LIFE_MAX_S},
+    {"dpd_timeout", SETTINGS_NO_EFFECT,
+     .text = "it is IKEv1's; IKEv2 gives up by the retransmission settings"},
+    {"fragmentation", SETTINGS_WORD, AT(fragmentation),
+     .words = CONF_WORDS("yes", "accept", "force", "no")},
+    {"childless", SETTINGS_WORD, AT(childless),
+     .words = CONF_WORDS("allow", "prefer", "force", "never")},
+    {"send_certreq", SETTINGS_BOOL, .offset = offsetof(struct draft, send_certreq)},
+    {"send_cert", SETTINGS_WORD, offsetof(struct draft, send_cert),
+     .words = CONF_WORDS("ifasked", "always", "never")},
+    {"ocsp", SETTINGS_LATER, .text = "reply"},
+    {"ppk_id", .kind = SETTINGS_LATER},
+    {"ppk_required", SETTINGS_LATER, .text = "no"},
+    {"keyingtries", SETTINGS_U32, AT(keyingtries), .max = UINT32_MAX},
+    {"unique", SETTINGS_WORD, AT(unique), .words = CONF_WORDS("no", "never", "keep", "replace")},
+    {"reauth_time", SETTINGS_SECONDS, AT(reauth_time), .max = LIFE_MAX_S},
+    {"rekey_time", SETTINGS_SECONDS, AT(rekey_time), .max = LIFE_MAX_S},
+    {"over_time", SETTINGS_SECONDS, AT(over_time), .max = LIFE_MAX_S},
+    {"rand_time", SETTINGS_SECONDS, AT(rand_time), .max = LIFE_MAX_S},
+    {"pools", .kind = SETTINGS_LATER},
+    {"if_id_in", SETTINGS_LATER, .text = "0"},
+    {"if_id_out", SETTINGS_LATER, .text = "0"},
+    {"mediation", SETTINGS_LATER, .text = "no"},
+    {"mediated_by", .kind = SETTINGS_LATER},
+    {"mediation_peer", .kind = SETTINGS_LATER},
+    {0},
+};
+
+static int read_auth(const struct settings *s, const struct settings_key *key, void *out,
+		     struct settings_error *err)
+{
+	(void)out;
+	if (strcmp(key->value, "psk") != 0)
+		return settings_err(err, s, key, "'%.64s' is not supported yet, only psk",
+				    key->value);
+	return 0;
+}
+
+static int read_id(const struct settings *s, const struct settings_key *key, void *out,
+		   struct settings_error *err)
+{
+	return conf_read_id(s, key, &((struct round_draft *)out)->id, err);
+}
+
+const struct settings_field local_fields[] = {
+    {"round", SETTINGS_U32, offsetof(struct round_draft, round), .max = 65535},
+    {"certs", .kind = SETTINGS_LATER},
+    {"pubkeys", .kind = SETTINGS_LATER},
+    {"auth", SETTINGS_CUSTOM, .read = read_auth},
+    {"id", SETTINGS_CUSTOM, .read = read_id},
+    {"eap_id", .kind = SETTINGS_LATER},
+    {"aaa_id", .kind = SETTINGS_LATER},
+    {"xauth_id", .kind = SETTINGS_LATER},
+    {0},
+};
+
+const struct settings_field remote_fields[] = {
+    {"round", SETTINGS_U32, offsetof(struct round_draft, round), .max = 65535},
+    {"id", SETTINGS_CUSTOM, .read = read_id},
+    {"eap_id", .kind = SETTINGS_LATER},
+    {"groups", .kind = SETTINGS_LATER},
+    {"cert_policy", .kind = SETTINGS_LATER},
+    {"certs", .kind = SETTINGS_LATER},
+    {"cacerts", .kind = SETTINGS_LATER},
+    {"ca_id", .kind = SETTINGS_LATER},
+    {"pubkeys", .kind = SETTINGS_LATER},
+    {"revocation", SETTINGS_LATER, .text = "relaxed"},
+    {"auth", SETTINGS_CUSTOM, .read = read_auth},
+    {0},
+};
+
+bool conf_named(const struct settings *s, const char *prefix)
+{
+	return strncmp(s->name, prefix, strlen(prefix)) == 0;
+}
+
+int conf_name(const struct settings *s, char name[CONF_NAME_MAX], char file[SETTINGS_PATH_MAX],
+	      int *line, struct settings_error *err)
+{
+	size_t n = strlen(s->name);
+
+	if (n >= CONF_NAME_MAX)
+		return settings_err(err, s, NULL, "a name longer than %d bytes", CONF_NAME_MAX - 1);
+	memcpy(name, s->name, n + 1);
+	snprintf(file, SETTINGS_PATH_MAX, "%s", s->file);
+	*line = s->line;
+	return 0;
+}
+
+static void set_defaults(struct conn_conf *c)
+{
+	c->refs = 1;
+	c->local_port = c->remote_port = 500;
+	c->keyingtries = 1;
+	c->mobike = true;
+	c->remote_id.any = true;
+	strcpy(c->remote_id.text, "%any");
+}
+
+static int read_round(const struct settings *s, const struct settings_field *fields,
+		      struct conf_id *id, struct settings_error *err)
+{
+	const struct settings *sub = TAILQ_FIRST(&s->sections);
+	struct round_draft d = {.id = *id};
+	int rc;
+
+	if (sub && (conf_named(sub, "cert") || conf_named(sub, "cacert")))
+		return settings_err(err, sub, NULL, "known, but not supported yet");
+	if (sub)
+		return settings_unknown(sub, NULL, CONF_WORDS("cert", "cacert"), err);
+	rc = settings_table_read(s, fields, &d, err);
+	if (rc < 0)
+		return rc;
+	if (!settings_key(s, "auth"))
+		return settings_err(
+		    err, s, NULL,
+		    "auth = psk is missing: the default, pubkey, is not supported yet");
+	*id = d.id;
+	return 0;
+}
+
+static int read_children(const struct settings *s, struct conn_conf *c, struct settings_error *err)
+{
+	const struct settings_key *key = TAILQ_FIRST(&s->keys);
+	const struct settings *sub;
+	unsigned int n = 0;
+
+	if (key)
+		return settings_unknown(s, key, CONF_WORDS(NULL), err);
+	TAILQ_FOREACH (sub, &s->sections, next)
+		n++;
+	if (n == 0)
+		return 0;
+	c->child = calloc(n, sizeof(*c->child));
+	if (!c->child) {
+		settings_err(err, s, NULL, "out of memory");
+		return -ENOMEM;
+	}
+	TAILQ_FOREACH (sub, &s->sections, next) {
+		int rc = child_read(sub, &c->child[c->n_children], err);
+
+		if (rc < 0)
+			return rc;
+		c->n_children++;
+	}
+	return 0;
+}
+
+static int read_sections(const struct settings *s, struct conn_conf *c, struct settings_error *err)
+{
+	const struct settings *sub, *local = NULL, *remote = NULL;
+	int rc = 0;
+
+	TAILQ_FOREACH (sub, &s->sections, next) {
+		bool is_local = conf_named(sub, "local"), is_remote = conf_named(sub, "remote");
+
+		if ((is_local && local) || (is_remote && remote))
+			return settings_err(err, sub, NULL,
+					    "a second authentication round is not supported yet");
+		if (is_local)
+			rc = read_round(local = sub, local_fields, &c->local_id, err);
+		else if (is_remote)
+			rc = read_round(remote = sub, remote_fields, &c->remote_id, err);
+		else if (strcmp(sub->name, "children") == 0)
+			rc = read_children(sub, c, err);
+		else
+			rc = settings_unknown(sub, NULL, CONF_WORDS("local", "remote", "children"),
+					      err);
+		if (rc < 0)
+			return rc;
+	}
+	if (!local || !remote)
+		return settings_err(
+		    err, s, NULL,
+		    "section %s with auth = psk is missing: the default, pubkey, is "
+		    "not supported yet",
+		    local ? "remote" : "local");
+	return 0;
+}
+
+/* What swanctl.conf(5) derives: no rekeying where reauthentication is on, over = 10 % of the
+ * longer. */
+static int complete_times(const struct settings *s, struct conn_conf *c, struct settings_error *err)
+{
+	uint64_t longer, shorter;
+
+	if (!settings_key(s, "rekey_time"))
+		c->rekey_time = c->reauth_time ? 0 : 4 * 3600;
+	longer = c->rekey_time > c->reauth_time ? c->rekey_time : c->reauth_time;
+	shorter =
+	    c->rekey_time && c->reauth_time ? c->rekey_time + c->reauth_time - longer : longer;
+	if (!settings_key(s, "over_time"))
+		c->over_time = longer / 10 + (longer % 10 != 0);
+	if (settings_key(s, "rand_time")) {
+		if (c->rand_time > shorter)
+			return settings_err(err, s, settings_key(s, "rand_time"),
+					    "greater than rekey_time or reauth_time");
+		return 0;
+	}
+	c->rand_time = c->over_time < shorter / 2 ? c->over_time : shorter / 2;
+	return 0;
+}
+
+static void any_addr(struct conf_addr *list, unsigned int *n)
+{
+	if (*n == 0)
+		list[(*n)++] = (struct conf_addr){0};
+}
+
+static bool has_peer(const struct conn_conf *c)
+{
+	for (unsigned int i = 0; i < c->n_remote; i++)
+		if (c->remote[i].host[0] ||
+		    (c->remote[i].lo.family && addr_equal(&c->remote[i].lo, &c->remote[i].hi)))
+			return true;
+	return false;
+}
+
+/* Says now what could only be seen to fail later. */
+static void warn(const struct conn_conf *c)
+{
+	for (unsigned int i = 0; i < c->n_children; i++) {
+		const struct child_conf *child = &c->child[i];
+
+		if (child->start_action != CONF_ACTION_NONE && child->mode == CONF_MODE_TUNNEL &&
+		    !has_peer(c))
+			log_line(LOG_CONFIG, 1,
+				 "%s:%d: %s.%s: start_action, but remote_addrs names no peer to "
+				 "connect to",
+				 child->file, child->line, c->name, child->name);
+	}
+}
+
+int conn_read(const struct settings *s, struct conn_conf *c, struct settings_error *err)
+{
+	struct draft *d = calloc(1, sizeof(*d));
+	int rc;
+
+	if (!d) {
+		settings_err(err, s, NULL, "out of memory");
+		return -ENOMEM;
+	}
+	set_defaults(&d->conn);
+	rc = conf_name(s, d->conn.name, d->conn.file, &d->conn.line, err);
+	if (rc == 0)
+		rc = settings_table_read(s, conn_fields, d, err);
+	/* From here on the caller's struct owns the children, also of a half-read connection. */
+	*c = d->conn;
+	free(d);
+	if (rc == 0)
+		rc = read_sections(s, c, err);
+	if (rc == 0)
+		rc = complete_times(s, c, err);
+	if (rc < 0)
+		return rc;
+	if (c->ike.n == 0)
+		conf_proposals_default(IKE_PROTO_IKE, &c->ike);
+	any_addr(c->local, &c->n_local);
+	any_addr(c->remote, &c->n_remote);
+	/* %any of ours is not an identity to show: then the address is. */
+	if (c->local_id.any)
+		memset(&c->local_id, 0, sizeof(c->local_id));
+	warn(c);
+	rc = conf_digest(c);
+	if (rc < 0)
+		settings_err(err, s, NULL, "cannot hash the connection: %s", strerror(-rc));
+	return rc;
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "conf_int.h"
+
+#include "agent/crypt/crypt.h"
+#include "common/wr.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * A connection in a canonical form: every field that has a meaning, in a fixed order with fixed
+ * widths, but not file and line: text that moves in a file changes no tunnel.
+ */
+enum {
+	ADDR_BYTES = 18,
+	PROPOSALS_BYTES = 2 + IKE_PROPOSALS_MAX * (3 + 5 * IKE_TRANSFORMS_MAX),
+	TS_BYTES = 3 + IKE_TS_MAX * (2 * ADDR_BYTES + 5),
+	ID_BYTES = 4 + 256,
+	CONF_ADDR_BYTES = 2 * ADDR_BYTES + 258,
+	CHILD_BYTES = 256 + CONF_NAME_MAX + PROPOSALS_BYTES + 2 * TS_BYTES,
+	CONN_BYTES = 512 + PROPOSALS_BYTES + 2 * ID_BYTES + 2 * CONF_ADDRS_MAX * CONF_ADDR_BYTES,
+};
+
+static void put_text(struct wr *w, const char *s)
+{
+	wr_u16(w, (uint16_t)strlen(s));
+	wr_bytes(w, s, strlen(s));
+}
+
+static void put_addr(struct wr *w, const struct ip_addr *a)
+{
+	wr_u8(w, a->family);
+	wr_bytes(w, a->b, addr_len(a));
+}
+
+static void put_proposals(struct wr *w, const struct proposals *p)
+{
+	wr_u16(w, p->n);
+	for (unsigned int i = 0; i < p->n; i++) {
+		wr_u8(w, p->p[i].proto);
+		wr_u16(w, p->p[i].n);
+		for (unsigned int j = 0; j < p->p[i].n; j++) {
+			wr_u8(w, p->p[i].t[j].type);
+			wr_u16(w, p->p[i].t[j].id);
+			wr_u16(w, p->p[i].t[j].key_bits);
+		}
+	}
+}
+
+static void put_ts_list(struct wr *w, const struct ts_list *l, bool dynamic)
+{
+	wr_u8(w, dynamic);
+	wr_u16(w, l->n);
+	for (unsigned int i = 0; i < l->n; i++) {
+		put_addr(w, &l->ts[i].lo);
+		put_addr(w, &l->ts[i].hi);
+		wr_u16(w, l->ts[i].port_lo);
+		wr_u16(w, l->ts[i].port_hi);
+		wr_u8(w, l->ts[i].protocol);
+	}
+}
+
+static void put_id(struct wr *w, const struct conf_id *id)
+{
+	wr_u8(w, id->type);
+	wr_u8(w, id->any);
+	wr_u16(w, id->n);
+	wr_bytes(w, id->b, id->n);
+}
+
+static void put_addrs(struct wr *w, const struct conf_addr *a, unsigned int n)
+{
+	wr_u8(w, (uint8_t)n);
+	for (unsigned int i = 0; i < n; i++) {
+		put_addr(w, &a[i].lo);
+		put_addr(w, &a[i].hi);
+		put_text(w, a[i].host);
+	}
+}
+
+static void put_child(struct wr *w, const struct child_conf *c)
+{
+	const uint64_t numbers[] = {
+	    c->mode,	      c->rekey_time,	c->life_time,	  c->rand_time,	   c->rekey_bytes,
+	    c->life_bytes,    c->rand_bytes,	c->rekey_packets, c->life_packets, c->rand_packets,
+	    c->start_action,  c->close_action,	c->dpd_action,	  c->inactivity,   c->reqid,
+	    c->priority,      c->replay_window, c->tfc_padding,	  c->copy_df,	   c->copy_ecn,
+	    c->copy_dscp_out, c->copy_dscp_in,	c->sha256_96,
+	};
+
+	put_text(w, c->name);
+	put_proposals(w, &c->esp);
+	put_ts_list(w, &c->local_ts, c->local_dynamic);
+	put_ts_list(w, &c->remote_ts, c->remote_dynamic);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		wr_u64(w, numbers[i]);
+}
+
+static void put_conn(struct wr *w, const struct conn_conf *c)
+{
+	const uint64_t numbers[] = {
+	    c->local_port,    c->remote_port, c->local_auth, c->remote_auth,
+	    c->rekey_time,    c->reauth_time, c->over_time,  c->rand_time,
+	    c->dpd_delay,     c->keyingtries, c->unique,     c->childless,
+	    c->fragmentation, c->encap,	      c->mobike,     c->dscp,
+	};
+
+	put_text(w, c->name);
+	put_addrs(w, c->local, c->n_local);
+	put_addrs(w, c->remote, c->n_remote);
+	put_proposals(w, &c->ike);
+	put_id(w, &c->local_id);
+	put_id(w, &c->remote_id);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		wr_u64(w, numbers[i]);
+	wr_u32(w, c->n_children);
+	for (unsigned int i = 0; i < c->n_children; i++)
+		put_child(w, &c->child[i]);
+}
+
+int conf_digest(struct conn_conf *c)
+{
+	size_t cap = CONN_BYTES + (size_t)c->n_children * CHILD_BYTES;
+	uint8_t *buf = malloc(cap);
+	struct wr w = wr_of(buf, cap);
+	struct slice all;
+	int rc;
+
+	if (!buf)
+		return -ENOMEM;
+	put_conn(&w, c);
+	all = wr_slice(&w);
+	rc = wr_ok(&w) ? sha256(&all, 1, c->digest) : -ENOSPC;
+	free(buf);
+	return rc;
+}
