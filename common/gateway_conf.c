@@ -182,6 +182,7 @@ static const struct settings_field ike_fields[] = {
     {"init_limit_half_open", SETTINGS_U32, AT(ike.init_limit_half_open), .min = 0,
      .max = UINT32_MAX},
     {"ike_sa_limit", SETTINGS_U32, AT(ike.ike_sa_limit), .min = 0, .max = UINT32_MAX},
+    {"source_rate", SETTINGS_U32, AT(ike.source_rate), .min = 0, .max = 100000000},
     {"delete_rekeyed_delay", SETTINGS_SECONDS32, AT(ike.delete_rekeyed_delay_s), .min = 0,
      .max = 3600},
     {"threads", SETTINGS_NO_EFFECT,
@@ -228,6 +229,7 @@ void gateway_conf_defaults(struct gateway_conf *conf)
 		    .half_open_timeout_s = 30,
 		    .cookie_threshold = 10,
 		    .block_threshold = 5,
+		    .source_rate = 5000,
 		    .delete_rekeyed_delay_s = 5,
 		},
 	};
