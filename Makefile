@@ -69,7 +69,7 @@ TOOLS := $(patsubst tools/bench/%.c,$(B)/bench/%,$(tool_src)) $(patsubst tools/l
 UNITS := $(patsubst %.c,$(B)/%,$(unit_src) $(bpftest_src))
 TESTTOOLS := $(patsubst %.c,$(B)/%,$(testtool_src))
 
-.PHONY: all check check-unit lint fuzz bench install clean tests format
+.PHONY: all check check-unit lint fuzz fuzzers fuzz-seeds bench install clean tests format
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -163,17 +163,41 @@ $(B)/tests/net/%: $(B)/tests/net/%.o $(B)/libcommon.a
 	$(call say,LD,$@)
 	$(Q)$(link) $^ $(LIBS_COMMON)
 
-# ---- fuzzers: clang, libFuzzer, sources compiled anew with coverage -----------------------------
+# ---- fuzzers: clang and libFuzzer, each source compiled once with coverage. A fuzzer names the folders it
+# needs in a comment, "fuzz-rooms: common agent/wire", and links what it uses of them; default: all of the
+# agent (tests/fuzz/README) ----
 FUZZ_SECONDS ?= 60
-FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+F := $(B)/fuzz
+FUZZ_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined \
 	-D_GNU_SOURCE -I. -DXDPSEC_VERSION='"fuzz"' -DHAVE_DPDK=0
-FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(fuzz_src))
-fuzz_lib_src := $(common_src) $(filter-out agent/main.c,$(agent_src)) $(maps_src)
+FUZZERS := $(patsubst tests/fuzz/%.c,$(F)/%,$(fuzz_src))
+fuzz_rooms = $(or $(shell sed -n 's|.*fuzz-rooms: *\([a-z0-9_ /-]*[a-z0-9]\).*|\1|p' $(1)), \
+	common maps agent $(sort $(patsubst %/,%,$(dir $(wildcard agent/*/*.c)))))
+fuzz_objs = $(patsubst %.c,$(F)/obj/%.o,$(filter-out %/main.c,$(wildcard $(addsuffix /*.c,$(1)))))
 
-$(B)/fuzz/%: tests/fuzz/%.c $(fuzz_lib_src) $(wildcard common/*.h agent/*.h agent/*/*.h)
-	$(call say,FUZZ,$@)
+$(F)/obj/%.o: %.c
+	$(call say,FUZZCC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(FUZZ_CFLAGS) -ffunction-sections -Wl,--gc-sections $(filter %.c,$^) -o $@ $(LIBS_AGENT) $(LIBS_MAPS) $(LIBS_COMMON)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
+
+define fuzzer
+$(F)/obj/$(1).a: $$(call fuzz_objs,$$(call fuzz_rooms,tests/fuzz/$(1).c))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(Q)ar rcs $$@ $$^
+$(F)/$(1): $(F)/obj/tests/fuzz/$(1).o $(F)/obj/$(1).a
+	$$(call say,FUZZ,$$@)
+	$$(Q)$$(CLANG) -fsanitize=fuzzer,address,undefined $$^ -o $$@ -Wl,--as-needed $$(LIBS_AGENT) $$(LIBS_MAPS) $$(LIBS_COMMON)
+endef
+$(foreach f,$(notdir $(FUZZERS)),$(eval $(call fuzzer,$(f))))
+
+# writes the seeds that come from our own encoder
+fuzz-seeds: $(B)/tests/fuzz/wire_seeds
+	$(Q)$< tests/fuzz/corpus
+
+$(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/libagent.a $(B)/libcommon.a
+	$(call say,LD,$@)
+	$(Q)$(link) $^ $(LIBS_COMMON)
 
 fuzzers: $(FUZZERS)
 
