@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "esp.h"
+
+enum { TRAILER_LEN = 2, SEQ32_MAX_SHIFT = 32 };
+
+/* RFC 4303 3.3.3: a number is never used twice and never wraps. */
+static uint64_t seq_last(const struct sa_out *sa)
+{
+	return sa->flags & SA_ESN ? UINT64_MAX : UINT32_MAX;
+}
+
+static void seq_reserve(struct sa_out *sa, unsigned int n)
+{
+	uint64_t left = seq_last(sa) - sa->seq, use = n < left ? n : left, ahead;
+
+	if (sa->seq + use <= sa->reserved)
+		return;
+	ahead = left - use < ESP_SEQ_RESERVE ? left - use : ESP_SEQ_RESERVE;
+	sa->reserved = sa->seq + use + ahead;
+	sa->seq_map->generation = sa->generation;
+	__atomic_store_n(&sa->seq_map->out, sa->reserved, __ATOMIC_RELEASE);
+}
+
+static unsigned int limits(struct sa_out *sa)
+{
+	struct sa_count *c = &sa->count;
+	unsigned int ev = 0;
+
+	if (!(sa->flags & SA_HARD) && (c->packets >= c->hard_packets || c->bytes >= c->hard_bytes)) {
+		sa->flags |= SA_HARD;
+		ev |= ESP_EVENT_HARD;
+	}
+	if (sa->flags & SA_SOFT_SENT)
+		return ev;
+	if (c->packets >= c->soft_packets || c->bytes >= c->soft_bytes ||
+	    (!(sa->flags & SA_ESN) && sa->seq >= 3ull << (SEQ32_MAX_SHIFT - 2))) {
+		sa->flags |= SA_SOFT_SENT;
+		ev |= ESP_EVENT_SOFT;
+	}
+	return ev;
+}
+
+/* Trailer: padding 1, 2, 3, ... (RFC 4303 2.4), its length, the protocol inside. */
+static uint32_t put_trailer(const struct sa_out *sa, uint8_t *end, uint32_t inner)
+{
+	uint32_t pad = (sa->align - (inner + TRAILER_LEN) % sa->align) % sa->align;
+
+	for (uint32_t i = 0; i < pad; i++)
+		end[i] = (uint8_t)(i + 1);
+	end[pad] = (uint8_t)pad;
+	end[pad + 1] = IPPROTO_IPIP;
+	return pad + TRAILER_LEN;
+}
+
+static bool put_iv(struct sa_out *sa, uint8_t *at, uint64_t seq)
+{
+	uint64_t iv = be64(seq);
+
+	if (sa->random_iv)
+		return iv_gen_next(&sa->iv, at);
+	/* RFC 4106 3.1: any value that does not repeat under the key. */
+	memcpy(at, &iv, sizeof(iv));
+	return true;
+}
+
+/* Header, IV, TFC padding and trailer around the inner packet at data. */
+static bool prepare(struct sa_out *sa, struct pkt *p, struct crypto_req *r)
+{
+	uint32_t front = (uint32_t)sizeof(struct esp_hdr) + sa->iv_len, fill = 0;
+	struct esp_hdr *esp;
+	uint64_t seq;
+
+	if (sa->tfc > p->len) /* RFC 4303 2.7 */
+		fill = sa->tfc - p->len;
+	if (pkt_headroom(p) < front + sa->outer.len + ETH_LEN) {
+		p->drop = XS_DROP_no_buffers;
+		return false;
+	}
+	if (pkt_tailroom(p) < fill + sa->align + TRAILER_LEN + sa->icv_len + CRYPTO_TAIL) {
+		p->drop = XS_DROP_no_tail_space;
+		return false;
+	}
+	if (sa->seq == seq_last(sa)) {
+		p->drop = XS_DROP_seq_cycled;
+		return false;
+	}
+	seq = ++sa->seq;
+	memset(p->data + p->len, 0, fill);
+	r->len = p->len + fill;
+	r->len += put_trailer(sa, p->data + r->len, r->len) + front;
+	r->esp = p->data - front;
+	r->seq_hi = (uint32_t)(seq >> 32);
+	esp = (struct esp_hdr *)r->esp;
+	esp->spi_be = be32(sa->spi);
+	esp->seq_be = be32((uint32_t)seq);
+	if (!put_iv(sa, r->esp + sizeof(*esp), seq)) {
+		p->drop = XS_DROP_crypto_engine_error;
+		return false;
+	}
+	return true;
+}
+
+static uint8_t drop_of(enum crypto_status status)
+{
+	return status == CRYPTO_QUEUE_FULL ? XS_DROP_crypto_queue_full : XS_DROP_crypto_engine_error;
+}
+
+/* The outer header last: the inner type of service and DF are read before the cipher hides them. */
+struct inner_bits {
+	uint8_t tos;
+	bool df;
+	uint32_t len;
+};
+
+static void finish(struct sa_out *sa, struct pkt *p, const struct crypto_req *r,
+		   const struct inner_bits *in)
+{
+	uint32_t n = r->len + sa->icv_len;
+
+	p->data = r->esp - sa->outer.len;
+	p->len = n + sa->outer.len;
+	outer_write(&sa->outer, p->data, n, in->tos, in->df, sa->ip_id++);
+	memcpy(p->dst, sa->dst, sizeof(p->dst));
+	sa->count.packets++;
+	sa->count.bytes += in->len;
+}
+
+static uint8_t refused(const struct sa_out *sa)
+{
+	return sa->flags & SA_HARD ? XS_DROP_hard_limit : 0;
+}
+
+unsigned int esp_seal(struct sa_out *sa, struct pkt *const v[], unsigned int n, uint64_t now_ns)
+{
+	struct crypto_req req[PKT_BURST];
+	struct inner_bits in[PKT_BURST];
+	struct pkt *p[PKT_BURST];
+	unsigned int m = 0, ev = 0;
+
+	seq_reserve(sa, n);
+	for (unsigned int i = 0; i < n; i++) {
+		const struct ip4_hdr *ip = (const struct ip4_hdr *)v[i]->data;
+
+		v[i]->drop = refused(sa);
+		if (v[i]->drop)
+			continue;
+		in[m] = (struct inner_bits){.tos = ip->tos, .df = ip4_df(ip), .len = v[i]->len};
+		if (prepare(sa, v[i], &req[m])) {
+			p[m++] = v[i];
+			continue;
+		}
+		if (v[i]->drop == XS_DROP_seq_cycled && !(sa->flags & SA_CYCLED)) {
+			sa->flags |= SA_CYCLED;
+			ev |= ESP_EVENT_HARD;
+		}
+	}
+	if (!m)
+		return ev;
+	sa->session->backend->seal(sa->session, req, m);
+	for (unsigned int i = 0; i < m; i++) {
+		if (req[i].status == CRYPTO_OK)
+			finish(sa, p[i], &req[i], &in[i]);
+		else
+			p[i]->drop = drop_of(req[i].status);
+	}
+	sa->stat->packets = sa->count.packets;
+	sa->stat->bytes = sa->count.bytes;
+	sa->stat->last_ns = now_ns;
+	return ev | limits(sa);
+}

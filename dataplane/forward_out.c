@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "worker.h"
+
+/*
+ * From the LAN into a tunnel: what a router does with a packet before it goes out (time to live, size), then
+ * ESP, then the next hop of the outer packet.
+ */
+enum { ICMP_UNREACH = 3, ICMP_FRAG_NEEDED = 4, ICMP_TIME_EXCEEDED = 11, PATH_MTU_DEFAULT = 1500 };
+
+struct out_batch {
+	struct worker *w;
+	struct sa_out *sa;
+	struct pkt *v[PKT_BURST];
+	unsigned int n;
+};
+
+static void events(struct worker *w, const struct sa_out *sa, unsigned int ev)
+{
+	if (ev & ESP_EVENT_SOFT)
+		worker_event(w, PLANE_EV_SOFT, sa->slot, sa->generation, sa->spi, PLANE_OUT, NULL);
+	if (ev & ESP_EVENT_HARD)
+		worker_event(w, PLANE_EV_HARD, sa->slot, sa->generation, sa->spi, PLANE_OUT, NULL);
+}
+
+static void batch_seal(struct out_batch *b)
+{
+	const struct next_hop *nh;
+	unsigned int ev;
+
+	if (!b->n)
+		return;
+	ev = esp_seal(b->sa, b->v, b->n, b->w->now_ns);
+	if (ev)
+		events(b->w, b->sa, ev);
+	nh = transmit_next_hop(b->w, b->sa->dst);
+	for (unsigned int i = 0; i < b->n; i++) {
+		if (b->v[i]->drop)
+			pkt_drop(b->w, b->v[i], b->sa->slot, PLANE_OUT, b->v[i]->drop);
+		else
+			transmit(b->w, b->v[i], nh, b->sa->slot, PLANE_OUT);
+	}
+	b->n = 0;
+}
+
+static void batch_flush(void *ctx)
+{
+	struct out_batch *b = ctx;
+
+	batch_seal(b);
+	transmit_flush(b->w);
+}
+
+static void batch_put(void *ctx, struct pkt *p)
+{
+	struct out_batch *b = ctx;
+
+	b->v[b->n++] = p;
+	if (b->n == PKT_BURST)
+		batch_seal(b);
+}
+
+/* The link the outer packet leaves by decides; before it is known, the usual size. */
+static uint32_t inner_mtu(struct worker *w, const struct sa_out *sa)
+{
+	const struct next_hop *nh = nh_cache_find(w->nh, sa->dst);
+	uint32_t path = nh && nh->mtu ? nh->mtu : PATH_MTU_DEFAULT;
+
+	return mtu_inner(&sa->shape, path);
+}
+
+/* 0, or why the packet goes no further. */
+static enum xs_drop check_one(struct worker *w, struct pkt *p, uint32_t mtu)
+{
+	struct ip4_hdr *ip;
+	uint32_t len;
+
+	p->data += p->l3;
+	p->len -= p->l3;
+	if (p->len && p->data[0] >> 4 != 4)
+		return XS_DROP_tun_no_proto;
+	if (ip4_check(p->data, p->len, &len) < 0)
+		return XS_DROP_malformed;
+	p->len = len;
+	p->family = 4;
+	ip = (struct ip4_hdr *)p->data;
+	if (ip->ttl <= 1) {
+		transmit_icmp4(w, p, ICMP_TIME_EXCEEDED, 0, 0);
+		return XS_DROP_hop_limit;
+	}
+	if (len > mtu && ip4_df(ip)) {
+		transmit_icmp4(w, p, ICMP_UNREACH, ICMP_FRAG_NEEDED, (uint16_t)mtu);
+		return XS_DROP_too_big;
+	}
+	if (len > mtu && mtu < MTU_MIN4)
+		return XS_DROP_too_big;
+	csum_complete4(p->data, len);
+	ip4_decrement_ttl(ip);
+	return XS_DROP_none;
+}
+
+void forward_out(struct worker *w, struct sa_out *sa, struct pkt *v[], unsigned int n)
+{
+	struct out_batch b = {.w = w, .sa = sa};
+	uint32_t mtu = inner_mtu(w, sa);
+	enum xs_drop drop;
+
+	w->n_spare = 0;
+	for (unsigned int i = 0; i < n; i++) {
+		drop = check_one(w, v[i], mtu);
+		if (drop)
+			pkt_drop(w, v[i], sa->slot, PLANE_OUT, drop);
+		else if (v[i]->len > mtu)
+			transmit_fragments(w, v[i], mtu, batch_put, batch_flush, &b);
+		else
+			batch_put(&b, v[i]);
+	}
+	batch_flush(&b);
+}

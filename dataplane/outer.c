@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "outer.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { ECN_MASK = 3, ECN_NOT = 0, ECN_ECT1 = 1, ECN_ECT0 = 2, ECN_CE = 3 };
+
+static void outer_init4(struct outer *o, const uint8_t src[16], const uint8_t dst[16], bool udp)
+{
+	struct ip4_hdr *ip = (struct ip4_hdr *)o->bytes;
+
+	ip->ver_ihl = 0x45;
+	ip->ttl = OUTER_TTL;
+	ip->protocol = udp ? IPPROTO_UDP : IPPROTO_ESP;
+	memcpy(ip->src, src + 12, 4);
+	memcpy(ip->dst, dst + 12, 4);
+	o->ip_len = sizeof(*ip);
+	o->sum = csum_fold(csum_add(ip, sizeof(*ip), 0));
+}
+
+static void outer_init6(struct outer *o, const uint8_t src[16], const uint8_t dst[16], bool udp)
+{
+	struct ip6_hdr_fixed *ip = (struct ip6_hdr_fixed *)o->bytes;
+
+	ip->ver_class_flow_be = be32(6u << 28);
+	ip->next = udp ? IPPROTO_UDP : IPPROTO_ESP;
+	ip->hops = OUTER_TTL;
+	memcpy(ip->src, src, 16);
+	memcpy(ip->dst, dst, 16);
+	o->ip_len = sizeof(*ip);
+}
+
+int outer_init(struct outer *o, const uint8_t src[16], const uint8_t dst[16], uint16_t sport,
+	       uint16_t dport)
+{
+	bool udp = sport || dport;
+	struct udp_hdr *u;
+
+	if (ip_is_mapped4(src) != ip_is_mapped4(dst))
+		return -EAFNOSUPPORT;
+	memset(o->bytes, 0, sizeof(o->bytes));
+	if (ip_is_mapped4(src))
+		outer_init4(o, src, dst, udp);
+	else
+		outer_init6(o, src, dst, udp);
+	o->len = o->ip_len;
+	if (!udp)
+		return 0;
+	u = (struct udp_hdr *)(o->bytes + o->ip_len);
+	u->sport_be = be16(sport);
+	u->dport_be = be16(dport);
+	o->len += sizeof(*u);
+	return 0;
+}
+
+uint8_t outer_tos(const struct outer *o, uint8_t inner_tos)
+{
+	uint8_t tos = 0;
+
+	if (o->copy_dscp)
+		tos |= inner_tos & ~ECN_MASK;
+	if (o->copy_ecn)
+		tos |= inner_tos & ECN_MASK;
+	return tos;
+}
+
+static void write4(const struct outer *o, uint8_t *at, uint32_t total, uint8_t tos, bool df, uint16_t id)
+{
+	struct ip4_hdr *ip = (struct ip4_hdr *)at;
+
+	ip->tos = tos;
+	ip->len_be = be16((uint16_t)total);
+	ip->id_be = be16(id);
+	ip->frag_be = be16(df ? IP4_DF : 0);
+	ip->check = csum_finish((uint64_t)o->sum + be16(tos) + ip->len_be + ip->id_be + ip->frag_be);
+}
+
+static void write6(const struct outer *o, uint8_t *at, uint32_t total, uint8_t tos)
+{
+	struct ip6_hdr_fixed *ip = (struct ip6_hdr_fixed *)at;
+
+	ip->ver_class_flow_be = be32(6u << 28 | (uint32_t)tos << 20);
+	ip->len_be = be16((uint16_t)(total - o->ip_len));
+}
+
+void outer_write(const struct outer *o, uint8_t *at, uint32_t payload, uint8_t inner_tos, bool inner_df,
+		 uint16_t id)
+{
+	uint32_t total = o->len + payload;
+	struct udp_hdr *u;
+
+	memcpy(at, o->bytes, o->len);
+	if (o->ip_len == sizeof(struct ip4_hdr))
+		write4(o, at, total, outer_tos(o, inner_tos), o->copy_df && inner_df, id);
+	else
+		write6(o, at, total, outer_tos(o, inner_tos));
+	if (o->len == o->ip_len)
+		return;
+	/* RFC 3948 2.1: the UDP checksum of ESP in IPv4 should be, and is, zero. */
+	u = (struct udp_hdr *)(at + o->ip_len);
+	u->len_be = be16((uint16_t)(total - o->ip_len));
+}
+
+int inner_tos_after(uint8_t outer_tos, uint8_t inner_tos, bool copy_ecn, bool copy_dscp)
+{
+	uint8_t outer_ecn = outer_tos & ECN_MASK, ecn = inner_tos & ECN_MASK;
+	uint8_t dscp = (copy_dscp ? outer_tos : inner_tos) & ~ECN_MASK;
+
+	if (!copy_ecn)
+		return dscp | ecn;
+	/* RFC 6040 4.2, figure 4 */
+	if (outer_ecn == ECN_CE) {
+		if (ecn == ECN_NOT)
+			return -1;
+		ecn = ECN_CE;
+	} else if (outer_ecn == ECN_ECT1 && ecn == ECN_ECT0) {
+		ecn = ECN_ECT1;
+	}
+	return dscp | ecn;
+}
