@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "engine_env.h"
+
+/* The agent dies with a pair in force, and another one starts. */
+static struct engine_orphan restart_with_one(struct env_sa *s)
+{
+	struct engine_orphan o[4];
+
+	env_up(s, "gw", "10.2.0.0");
+	env_crash();
+	env_open();
+	assert_int_equal(engine_orphans(env.e, o, 4), 1);
+	return o[0];
+}
+
+static void agent_that_starts_again_finds_what_is_there(void **state)
+{
+	struct env_policies before, after;
+	struct engine_orphan o;
+	struct engine_sa sa;
+	struct env_sa s;
+	uint32_t spi;
+
+	(void)state;
+	ENV_NEEDED();
+	env_up(&s, "gw", "10.2.0.0");
+	before = env_policies();
+	env_crash();
+	env_open();
+	after = env_policies();
+	assert_memory_equal(&after, &before, sizeof(after));
+	assert_int_equal(engine_orphans(env.e, NULL, 0), 1);
+	assert_int_equal(engine_orphans(env.e, &o, 1), 1);
+	assert_string_equal(o.conn, "gw");
+	assert_string_equal(o.child, "net");
+	assert_int_equal(o.sa.slot, s.sa.slot);
+	assert_int_equal(o.sa.generation, s.sa.generation);
+	assert_int_equal(o.spi_in, s.c.spi_in);
+	assert_int_equal(o.spi_out, s.c.spi_out);
+	assert_true(addr_equal(&o.local, &s.c.local.ip));
+	assert_true(addr_equal(&o.remote, &s.c.remote.ip));
+	assert_true(o.expires_ns > engine_boottime_ns());
+	after = env_policies();
+	assert_in_force(&after.row[0], s.sa);
+	/* nothing is said to the dataplane about it, and its slot is nobody's */
+	env_until(&env.events[ENGINE_UP], 2);
+	assert_false(env.last.new_instance);
+	assert_int_equal(env.held, 2);
+	for (int i = 1; i < ENV_SLOTS - 1; i++) {
+		assert_int_equal(engine_spi_alloc(env.e, &sa, &spi), 0);
+		assert_int_not_equal(sa.slot, s.sa.slot);
+	}
+	assert_int_equal(engine_spi_alloc(env.e, &sa, &spi), -ENOSPC);
+}
+
+static void new_pair_takes_over_policies_and_bundle(void **state)
+{
+	struct env_policies before, after;
+	struct env_sa old, new;
+	uint64_t end;
+
+	(void)state;
+	ENV_NEEDED();
+	restart_with_one(&old);
+	before = env_policies();
+	env_until(&env.events[ENGINE_UP], 2);
+	env_up(&new, "gw", "10.2.0.0");
+	after = env_policies();
+	assert_int_equal(after.n, 1);
+	assert_int_equal(after.id[0], before.id[0]);
+	assert_int_equal(after.row[0].bundle, before.row[0].bundle);
+	assert_in_force(&after.row[0], new.sa);
+	assert_int_equal(engine_orphans(env.e, NULL, 0), 0);
+	/* the old one goes after its grace, which is none here, at the next look */
+	for (end = env_now() + 4000; env_rows_in() > 1 && env_now() < end; usleep(10000))
+		env_run();
+	env_run();
+	assert_int_equal(env_rows_in(), 1);
+	assert_int_equal(env.held, 2);
+	assert_int_equal(env.events[ENGINE_ORPHAN_EXPIRED], 0);
+	after = env_policies();
+	assert_in_force(&after.row[0], new.sa);
+}
+
+/* Many peers may share one connection: only the same peer's orphan is replaced. */
+static void orphan_of_another_peer_stays(void **state)
+{
+	struct env_sa old, new;
+
+	(void)state;
+	ENV_NEEDED();
+	restart_with_one(&old);
+	env_until(&env.events[ENGINE_UP], 2);
+	env_sa_init(&new, "gw", "10.3.0.0");
+	addr_parse("192.0.2.77", &new.c.remote.ip);
+	assert_int_equal(env_install(&new, PLANE_IN), 0);
+	assert_int_equal(env_install(&new, PLANE_OUT), 0);
+	env_until(&env.dones, 4);
+	assert_int_equal(engine_activate(env.e, new.sa, &new.c), 0);
+	assert_int_equal(engine_orphans(env.e, NULL, 0), 1);
+}
+
+static void orphan_removed_by_hand(void **state)
+{
+	struct engine_orphan o;
+	struct env_sa s;
+
+	(void)state;
+	ENV_NEEDED();
+	o = restart_with_one(&s);
+	env_until(&env.events[ENGINE_UP], 2);
+	engine_orphan_remove(env.e, o.sa);
+	env_run();
+	assert_int_equal(env_policies().n, 0);
+	assert_int_equal(env_rows_in() + env_rows_out(), 0);
+	assert_int_equal(env.held, 0);
+	assert_int_equal(engine_orphans(env.e, NULL, 0), 0);
+}
+
+static void orphan_ends_at_its_hard_limit(void **state)
+{
+	struct env_sa s;
+
+	(void)state;
+	ENV_NEEDED();
+	env_sa_init(&s, "gw", "10.2.0.0");
+	s.c.life_s = 1;
+	assert_int_equal(env_install(&s, PLANE_IN), 0);
+	assert_int_equal(env_install(&s, PLANE_OUT), 0);
+	env_until(&env.dones, 2);
+	assert_int_equal(engine_activate(env.e, s.sa, &s.c), 0);
+	env_crash();
+	env_open();
+	env_until(&env.events[ENGINE_ORPHAN_EXPIRED], 1);
+	assert_string_equal(env.last.conn, "gw");
+	assert_string_equal(env.last.child, "net");
+	env_run();
+	assert_int_equal(env_policies().n, 0);
+	assert_int_equal(env.held, 0);
+}
+
+static void orphan_without_a_time_limit_stays(void **state)
+{
+	struct engine_orphan o;
+	struct env_sa s;
+
+	(void)state;
+	ENV_NEEDED();
+	env_sa_init(&s, "gw", "10.2.0.0");
+	s.c.life_s = 0;
+	assert_int_equal(env_install(&s, PLANE_IN), 0);
+	assert_int_equal(env_install(&s, PLANE_OUT), 0);
+	env_until(&env.dones, 2);
+	assert_int_equal(engine_activate(env.e, s.sa, &s.c), 0);
+	env_crash();
+	env_open();
+	for (uint64_t end = env_now() + 1500; env_now() < end; usleep(10000))
+		env_run();
+	assert_int_equal(engine_orphans(env.e, &o, 1), 1);
+	assert_int_equal(o.expires_ns, 0);
+}
+
+/* Agent and dataplane both died: the keys are gone, and the policies ask for new ones. */
+static void orphans_die_with_their_dataplane(void **state)
+{
+	struct env_policies p;
+	struct env_sa s, new;
+
+	(void)state;
+	ENV_NEEDED();
+	env_up(&s, "gw", "10.2.0.0");
+	env_plane_down(true);
+	env_crash();
+	env_open();
+	assert_int_equal(engine_orphans(env.e, NULL, 0), 1);
+	env_plane_up();
+	assert_true(env.last.new_instance);
+	assert_int_equal(engine_orphans(env.e, NULL, 0), 0);
+	assert_int_equal(env_rows_in() + env_rows_out(), 0);
+	assert_int_equal(env.dels, 0);
+	p = env_policies();
+	assert_int_equal(p.n, 1);
+	assert_int_equal(p.row[0].action, XS_TRAP);
+	assert_int_equal(xs_bundle_get(env.m, p.row[0].bundle), 0);
+	env_up(&new, "gw", "10.2.0.0");
+	p = env_policies();
+	assert_int_equal(p.n, 1);
+	assert_in_force(&p.row[0], new.sa);
+	/* the trap was for the time between only */
+	engine_remove(env.e, new.sa, false);
+	assert_int_equal(env_policies().n, 0);
+}
+
+static void trap_of_an_earlier_agent_is_claimed(void **state)
+{
+	struct conn_conf conn = {.name = "gw"};
+	struct env_policies before, after;
+	struct ts_list l = {0}, r = {0};
+
+	(void)state;
+	ENV_NEEDED();
+	env_ts(&l, "10.1.0.0", 24);
+	env_ts(&r, "10.2.0.0", 24);
+	assert_int_equal(engine_trap(env.e, &conn, &env_child_conf, &l, &r), 0);
+	before = env_policies();
+	env_crash();
+	env_open();
+	assert_int_equal(engine_orphans(env.e, NULL, 0), 0);
+	assert_int_equal(engine_trap(env.e, &conn, &env_child_conf, &l, &r), 0);
+	after = env_policies();
+	assert_int_equal(after.n, 1);
+	assert_int_equal(after.id[0], before.id[0]);
+	assert_int_equal(engine_untrap(env.e, "gw", "net"), 0);
+	assert_int_equal(env_policies().n, 0);
+}
+
+/* A row that points nowhere, as after a death between two writes, is cleaned away. */
+static void half_written_rows_are_cleaned(void **state)
+{
+	struct xs_sa row = {.spi = 0x1000 | 9, .slot = 9, .generation = 5};
+	struct xs_sa wrong = {.spi = 0x2000 | 9, .slot = 9, .generation = 6};
+
+	(void)state;
+	ENV_NEEDED();
+	assert_int_equal(xs_sa_in_put(env.m, &row, 0), 0);
+	assert_int_equal(xs_sa_out_put(env.m, &wrong), 0);
+	env.m->sa_slot[9].spi = 0;
+	env_crash();
+	env_open();
+	assert_int_equal(env_rows_in(), 0);
+	/* an outbound half alone is an orphan, too: it may be in use */
+	assert_int_equal(env_rows_out(), 1);
+	assert_int_equal(engine_orphans(env.e, NULL, 0), 1);
+}
+
+static void hard_limit_of_an_orphan_ends_it(void **state)
+{
+	struct plane_event ev = {.hdr = {.type = PLANE_EVENT, .len = sizeof(ev)}, .kind = PLANE_EV_HARD};
+	struct env_sa s;
+
+	(void)state;
+	ENV_NEEDED();
+	restart_with_one(&s);
+	env_until(&env.events[ENGINE_UP], 2);
+	ev.slot = s.sa.slot;
+	ev.generation = s.sa.generation;
+	assert_int_equal(send(env.plane, &ev, sizeof(ev), 0), sizeof(ev));
+	env_until(&env.events[ENGINE_ORPHAN_EXPIRED], 1);
+	assert_int_equal(env_policies().n, 0);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, env_setup, env_teardown)
+		T(agent_that_starts_again_finds_what_is_there),
+		T(new_pair_takes_over_policies_and_bundle),
+		T(orphan_of_another_peer_stays),
+		T(orphan_removed_by_hand),
+		T(orphan_ends_at_its_hard_limit),
+		T(orphan_without_a_time_limit_stays),
+		T(orphans_die_with_their_dataplane),
+		T(trap_of_an_earlier_agent_is_claimed),
+		T(half_written_rows_are_cleaned),
+		T(hard_limit_of_an_orphan_ends_it),
+#undef T
+	};
+
+	(void)argc;
+	env_init(argv[0]);
+	return cmocka_run_group_tests_name("engine_orphan", tests, NULL, NULL);
+}
