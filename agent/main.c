@@ -85,6 +85,7 @@ static void apply_gateway(struct program *p, const struct gateway_conf *new)
 	memcpy(p->a.gw.pin_dir, old.pin_dir, sizeof(old.pin_dir));
 	memcpy(p->a.gw.run_dir, old.run_dir, sizeof(old.run_dir));
 	start_log_levels(&p->a.gw, &p->opt);
+	engine_set_ike_rate(p->a.engine, new->ike.source_rate);
 }
 
 /* Both files whole or nothing: all that can fail comes before all that changes something. */

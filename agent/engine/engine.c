@@ -217,6 +217,7 @@ struct engine *engine_open(struct event_base *base, const struct gateway_conf *g
 	}
 	e->maps.ctl->agent_pid = (uint64_t)getpid();
 	e->maps.ctl->ports = (uint64_t)gw->ike.port | (uint64_t)gw->ike.port_nat_t << 16;
+	engine_set_ike_rate(e, gw->ike.source_rate);
 	return e;
 }
 
@@ -296,6 +297,11 @@ int engine_stat_get(struct engine *e, struct engine_sa sa, struct engine_stat *o
 	stat_copy(&out->in, &e->maps.sa_stat[sa.slot].in);
 	stat_copy(&out->out, &e->maps.sa_stat[sa.slot].out);
 	return 0;
+}
+
+void engine_set_ike_rate(struct engine *e, uint32_t rate)
+{
+	e->maps.ctl->ike_rate = rate;
 }
 
 struct xs_maps *engine_maps(struct engine *e)

@@ -119,6 +119,9 @@ struct engine_orphan {
 unsigned int engine_orphans(struct engine *e, struct engine_orphan *out, unsigned int max);
 void engine_orphan_remove(struct engine *e, struct engine_sa sa);
 
+/* IKE datagrams a second and source that XDP lets through from now on; 0 = all. */
+void engine_set_ike_rate(struct engine *e, uint32_t rate);
+
 struct xs_maps *engine_maps(struct engine *e);
 bool engine_ready(const struct engine *e); /* a dataplane is connected */
 const char *engine_name(const struct engine *e); /* "dataplane" */
