@@ -112,7 +112,7 @@ static const char *const dpd_words[] = {"clear", "trap", "restart", "none", "sta
 static const int dpd_values[] = {CONF_DPD_CLEAR, CONF_DPD_TRAP, CONF_DPD_RESTART, CONF_DPD_CLEAR,
 				 CONF_DPD_RESTART};
 
-const struct settings_field child_fields[] = {
+const struct settings_field child_conf_fields[] = {
     {"ah_proposals", SETTINGS_CUSTOM, .read = read_ah},
     {"esp_proposals", SETTINGS_CUSTOM, .read = read_esp},
     {"sha256_96", SETTINGS_LATER, .text = "no"},
@@ -236,7 +236,7 @@ int child_read(const struct settings *s, struct child_conf *c, struct settings_e
 		return rc;
 	if (sub)
 		return settings_unknown(sub, NULL, CONF_WORDS(NULL), err);
-	rc = settings_table_read(s, child_fields, c, err);
+	rc = settings_table_read(s, child_conf_fields, c, err);
 	if (rc < 0)
 		return rc;
 	if (c->esp.n == 0)

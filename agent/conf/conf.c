@@ -157,7 +157,7 @@ const char *conf_key_at(unsigned int i, char *buf, size_t n)
 	    {"connections.<conn>", conn_fields},
 	    {"connections.<conn>.local", local_fields},
 	    {"connections.<conn>.remote", remote_fields},
-	    {"connections.<conn>.children.<child>", child_fields},
+	    {"connections.<conn>.children.<child>", child_conf_fields},
 	    {"secrets.ike<suffix>", secret_fields},
 	};
 

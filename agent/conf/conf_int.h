@@ -38,4 +38,4 @@ int conf_secrets_check(const struct settings *s, struct settings_error *err);
 /* SHA-256 over everything but the places in files. */
 int conf_digest(struct conn_conf *c);
 
-extern const struct settings_field conn_fields[], local_fields[], remote_fields[], child_fields[];
+extern const struct settings_field conn_fields[], local_fields[], remote_fields[], child_conf_fields[];
