@@ -76,7 +76,7 @@ void reply_ok(struct client *cl)
 void reply_error(struct client *cl, const char *fmt, ...)
 {
 	struct vici_wr v = reply_begin(cl);
-	char text[1024];
+	char text[REPLY_TEXT_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);

@@ -49,7 +49,7 @@ static void cmd_version(struct client *cl, struct slice body)
 static void cmd_load_file(struct client *cl, struct slice body)
 {
 	struct control *c = cl->control;
-	char err[1024] = "";
+	char err[REPLY_TEXT_MAX] = "";
 	int ret;
 
 	(void)body;

@@ -7,7 +7,8 @@ struct agent;
 
 /*
  * The control socket: vici (swanctl's protocol) on RUN_DIR/xdpsecd.vici, mode 0660. Besides vici's own commands it
- * has: "flush", "show-policies", "show-drops", "show-plane", "status", "load-file" (reload of the configuration).
+ * has: "flush", "show-policies", "show-drops", "show-plane", "counters", "status", "load-file" (reload of the
+ * configuration). initiate, terminate, rekey and flush are answered with the outcome of their exchanges.
  */
 struct control;
 struct control *control_open(struct agent *a, const char *path, char *err, size_t errlen);

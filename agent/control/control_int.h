@@ -23,6 +23,7 @@ enum {
 	SEND_TIMEOUT_S = 30,		   /* a client that takes nothing for so long is dropped */
 	SA_EVENT_SPLIT = VICI_PACKET_MAX - 64 * 1024, /* an IKE SA with more children takes another event */
 	LOG_PACKET_MAX = LOG_LINE_MAX + 1024,
+	REPLY_TEXT_MAX = 1536, /* file, line, key and what is wrong with it */
 };
 
 /* Events by their bit in client.events. */
