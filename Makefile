@@ -145,7 +145,7 @@ $(B)/lab/%: $(B)/tools/lab/%.o
 # ---- tests: unit tests of the dataplane are called dp_*, of the loader and BPF live in tests/bpf ------
 $(B)/tests/unit/dp_%: $(B)/tests/unit/dp_%.o $(B)/libplane.a $(B)/libmaps.a $(B)/libcommon.a
 	$(call say,LD,$@)
-	$(Q)$(link) $^ $(LIBS_PLANE) $(LIBS_COMMON) -lcmocka
+	$(Q)$(link) $^ $(LIBS_PLANE) $(LIBS_COMMON) -lcmocka -ljansson
 
 $(B)/tests/unit/cli_%: $(B)/tests/unit/cli_%.o $(B)/libcli.a $(B)/libagent.a $(B)/libmaps.a $(B)/libcommon.a
 	$(call say,LD,$@)
