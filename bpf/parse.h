@@ -14,14 +14,21 @@
 #include "maps/layout.h"
 
 /*
- * The only place in BPF that touches packet bytes. Every length is checked before it is used.
- * XS_LOAD_BYTES, which the including file defines, is the helper that copies from a frame: XDP's or skb's.
+ * The only place in BPF that touches packet bytes. Every length is checked before it is used, and nothing
+ * points into the packet afterwards. xs_parse is a global function: the verifier looks at it once, by itself,
+ * and callers begin with unknown numbers instead of every way through it. A file for skbs defines XS_SKB.
  */
-#ifndef XS_LOAD_BYTES
-#error "XS_LOAD_BYTES"
+#ifdef XS_SKB
+#define XS_CTX struct __sk_buff
+#define XS_LOAD_BYTES bpf_skb_load_bytes
+#define xs_parse xs_parse_skb
+#else
+#define XS_CTX struct xdp_md
+#define XS_LOAD_BYTES bpf_xdp_load_bytes
+#define xs_parse xs_parse_xdp
 #endif
 
-enum { XS_VLANS = 2, XS_EXT_HEADERS = 8, XS_HEADERS_MAX = 0x3fff };
+enum { XS_VLANS = 2, XS_EXT_HEADERS = 8, XS_HEADERS_MAX = 0x3fff, XS_PULL = 256 };
 
 enum xs_parsed {
 	XS_PARSED_IP,
@@ -31,18 +38,23 @@ enum xs_parsed {
 
 enum xs_fragment { XS_WHOLE, XS_FIRST_FRAGMENT, XS_LATER_FRAGMENT };
 
-/* What a datagram from or to an IKE port is (RFC 3948 2.2, 2.3). */
-enum xs_ike_kind { XS_IKE_MESSAGE, XS_IKE_KEEPALIVE, XS_IKE_ESP };
-
 struct xs_pkt {
 	struct xs_tuple tuple; /* as the packet has it: src is its source */
-	void *end;	       /* of what may be read */
-	void *mac;	       /* destination, 6 bytes */
-	void *l4;
-	__u32 len;    /* of the IP packet */
-	__u32 l4_len; /* by the IP header */
-	__u16 l3;     /* offset of the IP header */
+	__u32 len;	       /* of the IP packet */
+	__u32 spi;	       /* ESP, UDP: where an SPI would be, 0 when there is none */
+	__u16 l3;	       /* offset of the IP header */
 	__u8 fragment;
+	__u8 keepalive; /* UDP: one byte 0xff (RFC 3948 2.3) */
+	__u8 mac[6];	/* destination */
+	__u8 pad[2];
+};
+
+/* Where the parser is. */
+struct xs_cursor {
+	void *ctx, *data, *end;
+	void *l4;
+	__u32 l4_len; /* by the IP header */
+	__u32 room;   /* bytes of the frame from the IP header on, which may be more than can be read */
 };
 
 struct xs_vlan {
@@ -87,11 +99,30 @@ static __always_inline bool xs_is_ext(__u8 next)
 	       next == IPPROTO_FRAGMENT;
 }
 
+/* RFC 3948 2: what follows the UDP header on the NAT-T port. */
+static __always_inline void xs_parse_udp_body(const struct xs_cursor *at, struct xs_pkt *p)
+{
+	__u8 *body = xs_pin(at->l4 + 8);
+
+	if (at->l4_len == 9 && (void *)(body + 1) <= at->end)
+		p->keepalive = body[0] == 0xff;
+	if (at->l4_len >= 12 && (void *)(body + 4) <= at->end)
+		p->spi = bpf_ntohl(*(__be32 *)body);
+}
+
+static __always_inline void xs_parse_esp(const struct xs_cursor *at, struct xs_pkt *p)
+{
+	__be32 *spi = xs_pin(at->l4);
+
+	if (at->l4_len >= 8 && (void *)(spi + 1) <= at->end)
+		p->spi = bpf_ntohl(*spi);
+}
+
 /* RFC 4301 4.4.1.1: ICMP type and code stand where ports do. */
-static __always_inline int xs_parse_l4(struct xs_pkt *p)
+static __always_inline int xs_parse_l4(const struct xs_cursor *at, struct xs_pkt *p)
 {
 	struct xs_tuple *t = &p->tuple;
-	void *l4 = xs_pin(p->l4);
+	void *l4 = xs_pin(at->l4);
 	__be16 *port = l4;
 	__u8 *icmp = l4;
 
@@ -100,16 +131,20 @@ static __always_inline int xs_parse_l4(struct xs_pkt *p)
 		return XS_PARSED_IP;
 	}
 	if (xs_has_ports(t->protocol)) {
-		if (p->l4_len < 4 || (void *)(port + 2) > p->end)
+		if (at->l4_len < 4 || (void *)(port + 2) > at->end)
 			return XS_PARSED_MALFORMED;
 		t->sport = bpf_ntohs(port[0]);
 		t->dport = bpf_ntohs(port[1]);
 	} else if (xs_is_icmp(t)) {
-		if (p->l4_len < 2 || (void *)(icmp + 2) > p->end)
+		if (at->l4_len < 2 || (void *)(icmp + 2) > at->end)
 			return XS_PARSED_MALFORMED;
 		t->sport = icmp[0];
 		t->dport = icmp[1];
 	}
+	if (t->protocol == IPPROTO_UDP)
+		xs_parse_udp_body(at, p);
+	else if (t->protocol == IPPROTO_ESP)
+		xs_parse_esp(at, p);
 	return XS_PARSED_IP;
 }
 
@@ -123,17 +158,17 @@ static __always_inline void xs_map_ipv4(struct xs_addr *a, __be32 v4)
 	w[3] = v4;
 }
 
-/* room: bytes of the frame from the IP header on, which may be more than can be read. */
-static __always_inline int xs_parse_ipv4(struct iphdr *ip, struct xs_pkt *p, __u32 room)
+static __always_inline int xs_parse_ipv4(struct xs_cursor *at, struct xs_pkt *p)
 {
+	struct iphdr *ip = at->data + p->l3;
 	__u32 hlen, offset;
 
-	if ((void *)(ip + 1) > p->end)
+	if ((void *)(ip + 1) > at->end)
 		return XS_PARSED_MALFORMED;
 	hlen = ip->ihl * 4;
 	/* No length: a segmentation-offload packet of the stack that is larger than the field. */
-	p->len = ip->tot_len ? bpf_ntohs(ip->tot_len) : room;
-	if (ip->version != 4 || hlen < sizeof(*ip) || p->len < hlen || p->len > room)
+	p->len = ip->tot_len ? bpf_ntohs(ip->tot_len) : at->room;
+	if (ip->version != 4 || hlen < sizeof(*ip) || p->len < hlen || p->len > at->room)
 		return XS_PARSED_MALFORMED;
 	xs_map_ipv4(&p->tuple.src, ip->saddr);
 	xs_map_ipv4(&p->tuple.dst, ip->daddr);
@@ -143,9 +178,9 @@ static __always_inline int xs_parse_ipv4(struct iphdr *ip, struct xs_pkt *p, __u
 		p->fragment = XS_LATER_FRAGMENT;
 	else if (offset & 0x2000)
 		p->fragment = XS_FIRST_FRAGMENT;
-	p->l4 = (void *)ip + hlen;
-	p->l4_len = p->len - hlen;
-	return xs_parse_l4(p);
+	at->l4 = (void *)ip + hlen;
+	at->l4_len = p->len - hlen;
+	return xs_parse_l4(at, p);
 }
 
 struct xs_walk {
@@ -191,12 +226,12 @@ bad:
  * RFC 8200 4.1: over the extension headers to what a policy can name. What hides its protocol, by
  * too many of them or in a later fragment, is matched by no policy and must not pass one.
  */
-static __always_inline int xs_parse_ext(void *ctx, void *data, struct xs_pkt *p, __u8 next)
+static __always_inline int xs_parse_ext(struct xs_cursor *at, struct xs_pkt *p, __u8 next)
 {
 	struct xs_walk w = {
-		.ctx = ctx,
+		.ctx = at->ctx,
 		.off = p->l3 + sizeof(struct ipv6hdr),
-		.left = p->l4_len,
+		.left = at->l4_len,
 		.next = next,
 	};
 
@@ -204,67 +239,80 @@ static __always_inline int xs_parse_ext(void *ctx, void *data, struct xs_pkt *p,
 	if (w.bad || w.off > XS_HEADERS_MAX)
 		return XS_PARSED_MALFORMED;
 	p->fragment = w.fragment;
-	p->l4_len = w.left;
-	p->l4 = data + w.off;
 	p->tuple.protocol = w.next;
-	return xs_parse_l4(p);
+	at->l4_len = w.left;
+	at->l4 = at->data + w.off;
+	return xs_parse_l4(at, p);
 }
 
-static __always_inline int xs_parse_ipv6(void *ctx, void *data, struct xs_pkt *p, __u32 room)
+static __always_inline int xs_parse_ipv6(struct xs_cursor *at, struct xs_pkt *p)
 {
 	__u32 *src = (void *)&p->tuple.src, *dst = (void *)&p->tuple.dst;
-	struct ipv6hdr *ip = data + p->l3;
+	struct ipv6hdr *ip = at->data + p->l3;
 
-	if ((void *)(ip + 1) > p->end)
+	if ((void *)(ip + 1) > at->end)
 		return XS_PARSED_MALFORMED;
-	p->len = ip->payload_len ? sizeof(*ip) + bpf_ntohs(ip->payload_len) : room;
-	if (ip->version != 6 || p->len < sizeof(*ip) || p->len > room)
+	p->len = ip->payload_len ? sizeof(*ip) + bpf_ntohs(ip->payload_len) : at->room;
+	if (ip->version != 6 || p->len < sizeof(*ip) || p->len > at->room)
 		return XS_PARSED_MALFORMED;
 	for (int i = 0; i < 4; i++) {
 		src[i] = ip->saddr.in6_u.u6_addr32[i];
 		dst[i] = ip->daddr.in6_u.u6_addr32[i];
 	}
 	p->tuple.flags = XS_TUPLE_V6;
-	p->l4 = ip + 1;
-	p->l4_len = p->len - sizeof(*ip);
+	at->l4 = ip + 1;
+	at->l4_len = p->len - sizeof(*ip);
 	if (xs_is_ext(ip->nexthdr))
-		return xs_parse_ext(ctx, data, p, ip->nexthdr);
+		return xs_parse_ext(at, p, ip->nexthdr);
 	p->tuple.protocol = ip->nexthdr;
-	return xs_parse_l4(p);
+	return xs_parse_l4(at, p);
 }
 
 /* frame_len: of the whole frame, which may be more than lies between data and end (skb). */
-static __always_inline int xs_parse(void *ctx, void *data, void *end, __u32 frame_len,
-				    struct xs_pkt *p)
+static __always_inline int xs_parse_frame(struct xs_cursor *at, __u32 frame_len, struct xs_pkt *p)
 {
-	struct ethhdr *eth = data;
+	struct ethhdr *eth = at->data;
 	__be16 proto;
 
-	__builtin_memset(p, 0, sizeof(*p));
-	p->end = end;
-	p->mac = data;
-	if ((void *)(eth + 1) > end)
+	if ((void *)(eth + 1) > at->end)
 		return XS_PARSED_OTHER;
+	for (int i = 0; i < ETH_ALEN; i++)
+		p->mac[i] = eth->h_dest[i];
 	p->l3 = sizeof(*eth);
 	proto = eth->h_proto;
 #pragma unroll
 	for (int i = 0; i < XS_VLANS; i++) {
-		struct xs_vlan *vlan = data + sizeof(*eth) + i * sizeof(*vlan);
+		struct xs_vlan *vlan = at->data + sizeof(*eth) + i * sizeof(*vlan);
 
 		if (!xs_is_vlan(proto))
 			break;
-		if ((void *)(vlan + 1) > end)
+		if ((void *)(vlan + 1) > at->end)
 			return XS_PARSED_MALFORMED;
 		proto = vlan->proto;
 		p->l3 += sizeof(*vlan);
 	}
-	if (frame_len < p->l3)
-		return XS_PARSED_MALFORMED;
+	at->room = frame_len - p->l3;
 	if (proto == bpf_htons(ETH_P_IP))
-		return xs_parse_ipv4(data + p->l3, p, frame_len - p->l3);
+		return xs_parse_ipv4(at, p);
 	if (proto == bpf_htons(ETH_P_IPV6))
-		return xs_parse_ipv6(ctx, data, p, frame_len - p->l3);
+		return xs_parse_ipv6(at, p);
 	return XS_PARSED_OTHER;
+}
+
+__weak __noinline int xs_parse(XS_CTX *ctx, struct xs_pkt *p)
+{
+	struct xs_cursor at = {.ctx = ctx};
+
+	if (!p)
+		return XS_PARSED_MALFORMED;
+	__builtin_memset(p, 0, sizeof(*p));
+	at.data = (void *)(long)ctx->data;
+	at.end = (void *)(long)ctx->data_end;
+#ifdef XS_SKB
+	return xs_parse_frame(&at, ctx->len, p);
+#else
+	return xs_parse_frame(&at, at.end - at.data, p);
+#endif
 }
 
 /* RFC 4861: never forwarded, and nothing moves without it. */
@@ -280,8 +328,6 @@ static __always_inline bool xs_mac_is(const struct xs_pkt *p, const __u8 mac[6])
 {
 	const __u8 *b = p->mac;
 
-	if ((void *)(b + ETH_ALEN) > p->end)
-		return false;
 	return b[0] == mac[0] && b[1] == mac[1] && b[2] == mac[2] && b[3] == mac[3] &&
 	       b[4] == mac[4] && b[5] == mac[5];
 }
@@ -289,29 +335,5 @@ static __always_inline bool xs_mac_is(const struct xs_pkt *p, const __u8 mac[6])
 /* For everybody on the link: broadcast and multicast. */
 static __always_inline bool xs_mac_is_group(const struct xs_pkt *p)
 {
-	const __u8 *b = p->mac;
-
-	return (void *)(b + 1) <= p->end && (b[0] & 1);
-}
-
-/* The SPI at `skip` bytes behind the start of L4; 0 when there is none. */
-static __always_inline __u32 xs_spi_at(const struct xs_pkt *p, __u32 skip)
-{
-	__be32 *spi = xs_pin(p->l4 + skip);
-
-	if (p->l4_len < skip + sizeof(*spi) || (void *)(spi + 1) > p->end)
-		return 0;
-	return bpf_ntohl(*spi);
-}
-
-/* RFC 3948 2: what a datagram to the NAT-T port carries; *spi is that of ESP. */
-static __always_inline int xs_ike_kind(const struct xs_pkt *p, __u32 *spi)
-{
-	const __u8 *body = xs_pin(p->l4 + 8);
-
-	*spi = 0;
-	if (p->l4_len == 9 && (void *)(body + 1) <= p->end && body[0] == 0xff)
-		return XS_IKE_KEEPALIVE;
-	*spi = xs_spi_at(p, 8);
-	return *spi ? XS_IKE_ESP : XS_IKE_MESSAGE;
+	return p->mac[0] & 1;
 }

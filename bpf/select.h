@@ -76,13 +76,18 @@ static long xs_search_mask(__u32 i, void *arg)
 }
 
 /*
+ * A global function, so that the verifier looks at it once.
  * False when the tables moved under the search each time: then the caller decides for the worst.
  * The row of an epoch is written again when the epoch has grown by XS_MASK_ROWS - 1.
  */
-static __noinline bool xs_search(const struct xs_tuple *t, struct xs_ctl *c, struct xs_flow *out)
+__weak __noinline int xs_search(const struct xs_tuple *t, struct xs_flow *out)
 {
-	struct xs_search s = {.tuple = *t};
+	struct xs_ctl *c = xs_ctl_get();
+	struct xs_search s = {};
 
+	if (!c || !t || !out)
+		return false;
+	s.tuple = *t;
 	for (int i = 0; i < XS_SEARCH_TRIES; i++) {
 		__u64 epoch = xs_epoch(c);
 
@@ -155,7 +160,7 @@ static __always_inline void xs_select(const struct xs_tuple *t, struct xs_ctl *c
 		*d = hit->decision;
 		return;
 	}
-	if (!xs_search(t, c, &found)) {
+	if (!xs_search(t, &found)) {
 		xs_decide_for_the_worst(d);
 		return;
 	}
@@ -178,7 +183,7 @@ static __always_inline void xs_select_lan(void *ctx, __u32 ifindex, struct xs_tu
 		*d = hit->decision;
 		return;
 	}
-	if (!xs_search(t, c, &found)) {
+	if (!xs_search(t, &found)) {
 		xs_decide_for_the_worst(d);
 		return;
 	}

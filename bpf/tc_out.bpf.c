@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#define XS_LOAD_BYTES bpf_skb_load_bytes
+#define XS_SKB
 
 #include "maps.h"
 
@@ -13,8 +13,6 @@
  * The last look on the way out of a WAN port: what a policy protects does not leave in clear, however it
  * got here. AF_XDP transmit does not come by.
  */
-
-enum { HEADERS_MAX = 256 };
 
 /* IKE and ESP of this host itself: made here, or encrypted by the kernel's ESP from a packet that came in. */
 static __always_inline bool own_ipsec(struct __sk_buff *skb, const struct xs_ctl *c,
@@ -39,21 +37,15 @@ int tc_out(struct __sk_buff *skb)
 	struct xs_ctl *c = xs_ctl_get();
 	struct xs_decision d;
 	struct xs_pkt pkt;
-	int parsed = XS_PARSED_MALFORMED;
+	int parsed;
 
 	if (!c)
 		return TC_ACT_UNSPEC;
-	for (int i = 0; i < 2; i++) {
-		void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-
-		parsed = xs_parse(skb, data, end, skb->len, &pkt);
-		/* The headers may lie in pages: pull them in, and look again. */
-		if (parsed != XS_PARSED_MALFORMED || end - data >= skb->len ||
-		    end - data >= HEADERS_MAX)
-			break;
-		if (bpf_skb_pull_data(skb, skb->len < HEADERS_MAX ? skb->len : HEADERS_MAX))
-			break;
-	}
+	parsed = xs_parse(skb, &pkt);
+	/* The headers may lie in pages: pull them in, and look again. */
+	if (parsed == XS_PARSED_MALFORMED && skb->data_end - skb->data < skb->len &&
+	    !bpf_skb_pull_data(skb, skb->len < XS_PULL ? skb->len : XS_PULL))
+		parsed = xs_parse(skb, &pkt);
 	if (parsed == XS_PARSED_OTHER)
 		return TC_ACT_UNSPEC;
 	if (parsed == XS_PARSED_MALFORMED) {

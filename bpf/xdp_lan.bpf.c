@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#define XS_LOAD_BYTES bpf_xdp_load_bytes
-
 #include "maps.h"
 
 #include "count.h"
@@ -43,12 +41,11 @@ static __always_inline int protect(struct xdp_md *ctx, const struct xs_port *p,
 SEC("xdp")
 int xdp_lan(struct xdp_md *ctx)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct xs_port *p = xs_port_find(ctx->ingress_ifindex);
 	struct xs_ctl *c = xs_ctl_get();
 	struct xs_decision d;
 	struct xs_pkt pkt;
-	int parsed = xs_parse(ctx, data, end, end - data, &pkt);
+	int parsed = xs_parse(ctx, &pkt);
 
 	if (!c || parsed == XS_PARSED_OTHER)
 		return XDP_PASS;

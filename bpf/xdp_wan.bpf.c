@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#define XS_LOAD_BYTES bpf_xdp_load_bytes
-
 #include "maps.h"
 
 #include "count.h"
@@ -54,11 +52,11 @@ static __always_inline int ike(struct xdp_md *ctx, const struct xs_ctl *c, const
 }
 
 static __always_inline bool slot_matches(const struct xs_sa_slot *s, const struct xs_pkt *pkt,
-					 __u32 spi, bool encap)
+					 bool encap)
 {
 	const xs_word *a = (const void *)&s->dst, *b = (const void *)&pkt->tuple.dst;
 
-	if (!spi || *(volatile __u32 *)&s->spi != spi || a[0] != b[0] || a[1] != b[1])
+	if (!pkt->spi || *(volatile __u32 *)&s->spi != pkt->spi || a[0] != b[0] || a[1] != b[1])
 		return false;
 	/* Behind a NAT the peer's port may change any time; the dataplane says so once it is proved. */
 	if (encap)
@@ -66,24 +64,24 @@ static __always_inline bool slot_matches(const struct xs_sa_slot *s, const struc
 	return !s->dport;
 }
 
-static __always_inline int unknown_spi(struct xdp_md *ctx, const struct xs_pkt *pkt, __u32 spi)
+static __always_inline int unknown_spi(struct xdp_md *ctx, const struct xs_pkt *pkt)
 {
 	/* ESP between others that is routed through us passes. */
 	if (!xs_not_forwarded(ctx, ctx->ingress_ifindex, &pkt->tuple, &pkt->tuple.dst))
 		return XDP_PASS;
-	xs_raise(XS_EV_UNKNOWN_SPI, 0, spi, ctx->ingress_ifindex, &pkt->tuple);
+	xs_raise(XS_EV_UNKNOWN_SPI, 0, pkt->spi, ctx->ingress_ifindex, &pkt->tuple);
 	return xs_xdp_drop(XS_DROP_unknown_spi);
 }
 
 static __always_inline int esp(struct xdp_md *ctx, const struct xs_ctl *c, const struct xs_port *p,
-			       const struct xs_pkt *pkt, __u32 spi, bool encap)
+			       const struct xs_pkt *pkt, bool encap)
 {
-	__u32 slot = spi & ((__u32)c->sa_slots - 1);
+	__u32 slot = pkt->spi & ((__u32)c->sa_slots - 1);
 	struct xs_sa_slot *s = bpf_map_lookup_elem(&sa_slot, &slot);
 	struct xs_meta meta = {.kind = XS_META_IN, .slot = slot, .l3 = pkt->l3};
 
-	if (!s || !slot_matches(s, pkt, spi, encap))
-		return unknown_spi(ctx, pkt, spi);
+	if (!s || !slot_matches(s, pkt, encap))
+		return unknown_spi(ctx, pkt);
 	xs_count(&sa_rx, slot, pkt->len);
 	if (s->engine == XS_ENGINE_KERNEL)
 		return XDP_PASS;
@@ -133,13 +131,11 @@ static __always_inline int plain(struct xdp_md *ctx, struct xs_ctl *c, const str
 SEC("xdp")
 int xdp_wan(struct xdp_md *ctx)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct xs_port *p = xs_port_find(ctx->ingress_ifindex);
 	struct xs_ctl *c = xs_ctl_get();
 	__u16 ike_port, nat_port;
 	struct xs_pkt pkt;
-	__u32 spi;
-	int parsed = xs_parse(ctx, data, end, end - data, &pkt);
+	int parsed = xs_parse(ctx, &pkt);
 
 	if (!c || parsed == XS_PARSED_OTHER)
 		return XDP_PASS;
@@ -151,7 +147,7 @@ int xdp_wan(struct xdp_md *ctx)
 	if (pkt.tuple.protocol == IPPROTO_ESP) {
 		if (pkt.fragment != XS_WHOLE)
 			return XDP_PASS;
-		return esp(ctx, c, p, &pkt, xs_spi_at(&pkt, 0), false);
+		return esp(ctx, c, p, &pkt, false);
 	}
 	if (xs_is_nd(&pkt))
 		return XDP_PASS;
@@ -160,12 +156,10 @@ int xdp_wan(struct xdp_md *ctx)
 	ike_port = c->ports & 0xffff;
 	nat_port = c->ports >> 16 & 0xffff;
 	if (pkt.tuple.dport == nat_port && nat_port) {
-		int kind = xs_ike_kind(&pkt, &spi);
-
-		if (kind == XS_IKE_KEEPALIVE)
+		if (pkt.keepalive)
 			return XDP_PASS;
-		if (kind == XS_IKE_ESP && pkt.fragment == XS_WHOLE)
-			return esp(ctx, c, p, &pkt, spi, true);
+		if (pkt.spi && pkt.fragment == XS_WHOLE)
+			return esp(ctx, c, p, &pkt, true);
 		return ike(ctx, c, &pkt);
 	}
 	if (pkt.tuple.dport == ike_port && ike_port)

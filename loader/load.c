@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader.h"
+
+#include "bpf/xdpsec.skel.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One run of `load`: what it works on and what it has done so far. */
+struct load {
+	const struct gateway_conf *conf;
+	const struct loader_opts *o;
+	struct loader_err *err;
+	struct netdev dev[GW_PORTS_MAX];
+	struct xdpsec_bpf *skel;
+	struct xs_maps maps;
+	bool maps_open;
+	bool dir_made;		 /* nothing was loaded before this run */
+	struct journal journal;
+	struct attach_ctx attach;
+};
+
+static int resolve(struct load *l)
+{
+	const struct gateway_conf *conf = l->conf;
+
+	if (!conf->n_ports)
+		return loader_fail(l->err, -EINVAL,
+				   "%s: no interfaces: add interfaces { NAME { role = wan } ... }",
+				   conf->path);
+	for (uint32_t i = 0; i < conf->n_ports; i++) {
+		const struct gw_port_conf *p = &conf->port[i];
+		int e = netdev_get(p->ifname, &l->dev[i]);
+
+		if (e == -ENODEV)
+			return loader_fail(l->err, e, "%s:%d: interface %s does not exist",
+					   conf->path, p->line, p->ifname);
+		if (e)
+			return loader_fail(l->err, e, "%s:%d: interface %s: %s", conf->path,
+					   p->line, p->ifname, strerror(-e));
+		if (!l->dev[i].ethernet)
+			return loader_fail(l->err, -EOPNOTSUPP,
+					   "%s:%d: interface %s is not Ethernet, and packets without "
+					   "Ethernet header cannot be classified",
+					   conf->path, p->line, p->ifname);
+		if (l->dev[i].queues > XS_QUEUES_MAX)
+			fprintf(stderr,
+				"xdpsec-loader: %s has %u receive queues and the dataplane serves %d: "
+				"ESP on the others is dropped; ethtool -L %s combined %d\n",
+				p->ifname, l->dev[i].queues, XS_QUEUES_MAX, p->ifname, XS_QUEUES_MAX);
+	}
+	return 0;
+}
+
+struct index_use {
+	uint32_t used; /* bit by port index */
+};
+
+static int index_mark(void *ctx, uint32_t ifindex, const struct xs_port *port)
+{
+	struct index_use *u = ctx;
+
+	(void)ifindex;
+	if (port->index < XS_PORTS_MAX)
+		u->used |= 1u << port->index;
+	return 0;
+}
+
+/* A port keeps its index as long as it is configured: sockets sit under it. */
+static int port_row(struct load *l, const struct gw_port_conf *p, const struct netdev *dev)
+{
+	struct xs_port row = {0}, old;
+	struct index_use use = {0};
+	bool known = !xs_port_get(&l->maps, dev->ifindex, &old);
+	int e;
+
+	if (known) {
+		row.index = old.index;
+		row.native = old.native;
+	} else {
+		e = xs_port_each(&l->maps, index_mark, &use);
+		if (e)
+			return e;
+		while (row.index < XS_PORTS_MAX && use.used & 1u << row.index)
+			row.index++;
+	}
+	row.role = p->role == GW_ROLE_WAN ? XS_ROLE_WAN : XS_ROLE_LAN;
+	row.queues = dev->queues < XS_QUEUES_MAX ? dev->queues : XS_QUEUES_MAX;
+	row.mtu = dev->mtu;
+	memcpy(row.mac, dev->mac, sizeof(row.mac));
+	memcpy(row.ifname, dev->ifname, sizeof(row.ifname));
+	e = xs_port_put(&l->maps, dev->ifindex, &row);
+	if (!e && !known)
+		journal_add(&l->journal, UNDO_PORT, dev->ifname, dev->ifindex, -1);
+	return e;
+}
+
+static const char *mode_text(const struct attached *a)
+{
+	return a->native ? "native" : "generic";
+}
+
+static int attach_port(struct load *l, const struct gw_port_conf *p, const struct netdev *dev)
+{
+	bool wan = p->role == GW_ROLE_WAN;
+	struct bpf_program *prog = wan ? l->skel->progs.xdp_wan : l->skel->progs.xdp_lan;
+	struct attached now = {0};
+	struct xs_port row;
+	int e = port_row(l, p, dev);
+
+	if (e)
+		return loader_fail(l->err, e, "%s: the port cannot be written: %s", p->ifname,
+				   strerror(-e));
+	/* The guard against leaks stands before anything can leak. */
+	if (wan)
+		e = tc_attach(&l->attach, p, dev, bpf_program__fd(l->skel->progs.tc_out));
+	else
+		tc_detach(l->o->pin_dir, dev->ifname, dev->ifindex);
+	if (!e)
+		e = xdp_attach(&l->attach, p, dev, bpf_program__fd(prog));
+	if (e)
+		return e;
+	xdp_query(l->o->pin_dir, dev->ifname, dev->ifindex, &now);
+	tc_query(l->o->pin_dir, dev->ifname, dev->ifindex, &now);
+	if (!xs_port_get(&l->maps, dev->ifindex, &row)) {
+		row.native = now.native;
+		xs_port_put(&l->maps, dev->ifindex, &row);
+	}
+	printf("%s: %s, XDP %s, %s%s%s\n", dev->ifname, wan ? "wan" : "lan", mode_text(&now),
+	       now.xdp == XDP_KIND_DISPATCHER ? "libxdp dispatcher" : "single program",
+	       wan ? ", tc_out by " : "", !wan ? "" : now.tc == TC_KIND_TCX ? "tcx" : "clsact");
+	if (!now.native && p->attach == GW_ATTACH_AUTO)
+		fprintf(stderr, "xdpsec-loader: %s: the driver has no native XDP, generic is slower\n",
+			dev->ifname);
+	return 0;
+}
+
+static bool configured(const struct load *l, const char *ifname, uint32_t ifindex)
+{
+	for (uint32_t i = 0; i < l->conf->n_ports; i++)
+		if (!strcmp(l->dev[i].ifname, ifname) && (!ifindex || l->dev[i].ifindex == ifindex))
+			return true;
+	return false;
+}
+
+struct gone {
+	struct load *l;
+	uint32_t ifindex[XS_PORTS_MAX];
+	char ifname[XS_PORTS_MAX][16];
+	uint32_t n;
+};
+
+static int gone_port(void *ctx, uint32_t ifindex, const struct xs_port *port)
+{
+	struct gone *g = ctx;
+
+	if (configured(g->l, port->ifname, ifindex) || g->n == XS_PORTS_MAX)
+		return 0;
+	memcpy(g->ifname[g->n], port->ifname, sizeof(g->ifname[0]));
+	g->ifname[g->n][15] = 0;
+	g->ifindex[g->n++] = ifindex;
+	return 0;
+}
+
+/* Interfaces that were configured once and are no more, or were made anew under the same name. */
+static void detach_gone(struct load *l)
+{
+	struct gone g = {.l = l};
+
+	xs_port_each(&l->maps, gone_port, &g);
+	for (uint32_t i = 0; i < g.n; i++) {
+		char now[IF_NAMESIZE] = "";
+
+		/* Pins are found by name: those of a namesake that is configured stay. */
+		if (!configured(l, g.ifname[i], 0)) {
+			if_indextoname(g.ifindex[i], now);
+			xdp_detach(l->o->pin_dir, g.ifname[i], now[0] ? g.ifindex[i] : 0);
+			tc_detach(l->o->pin_dir, g.ifname[i], now[0] ? g.ifindex[i] : 0);
+			printf("%s: detached\n", g.ifname[i]);
+		}
+		xs_port_del(&l->maps, g.ifindex[i]);
+	}
+}
+
+static void undo_step(struct load *l, const struct undo *u)
+{
+	const char *dir = l->o->pin_dir;
+
+	switch (u->kind) {
+	case UNDO_XDP_NEW:
+		xdp_detach(dir, u->ifname, u->ifindex);
+		break;
+	case UNDO_XDP_UPDATE:
+		if (u->old_prog_fd >= 0)
+			xdp_revert(dir, u->ifname, u->old_prog_fd);
+		break;
+	case UNDO_TC_NEW:
+		tc_detach(dir, u->ifname, u->ifindex);
+		break;
+	case UNDO_TC_UPDATE:
+		if (u->old_prog_fd >= 0)
+			tc_revert(dir, u->ifname, u->ifindex, u->old_prog_fd);
+		break;
+	case UNDO_PORT:
+		xs_port_del(&l->maps, u->ifindex);
+		break;
+	}
+}
+
+static void undo(struct load *l)
+{
+	struct loader_err ignored;
+
+	while (l->journal.n) {
+		struct undo *u = &l->journal.step[--l->journal.n];
+
+		undo_step(l, u);
+		if (u->old_prog_fd >= 0)
+			close(u->old_prog_fd);
+	}
+	if (l->dir_made)
+		bpffs_remove(l->o->pin_dir, &ignored);
+}
+
+static int load_object(struct load *l)
+{
+	const struct gateway_conf *conf = l->conf;
+	int e = object_check_pinned(l->o->pin_dir, conf->sa_slots, conf->policies, l->err);
+
+	if (e)
+		return e;
+	e = object_open(&l->skel, conf->sa_slots, conf->policies, l->o->pin_dir, l->err);
+	if (!e)
+		e = object_load(l->skel, l->err);
+	if (!e)
+		e = object_fill(l->skel, conf, l->err);
+	if (!e)
+		e = xs_maps_open(&l->maps, l->o->pin_dir, l->err->text, sizeof(l->err->text));
+	if (e)
+		return e;
+	l->maps_open = true;
+	e = xs_local_sync(&l->maps);
+	return e < 0 ? loader_fail(l->err, e, "addresses of this host: %s", strerror(-e)) : 0;
+}
+
+static int run(struct load *l)
+{
+	int e = load_object(l);
+
+	if (e)
+		return e;
+	l->attach = (struct attach_ctx){
+		.pin_dir = l->o->pin_dir,
+		.conf = l->conf,
+		.journal = &l->journal,
+		.dispatcher = !l->o->single && !object_probe_freplace(),
+		.err = l->err,
+	};
+	for (uint32_t i = 0; !e && i < l->conf->n_ports; i++)
+		e = attach_port(l, &l->conf->port[i], &l->dev[i]);
+	if (!e)
+		detach_gone(l);
+	return e;
+}
+
+int cmd_load(const struct gateway_conf *conf, const struct loader_opts *o, struct loader_err *err)
+{
+	struct load l = {.conf = conf, .o = o, .err = err};
+	int e = resolve(&l), lock;
+
+	if (e)
+		return e;
+	l.dir_made = !bpffs_exists(o->pin_dir);
+	e = bpffs_prepare(o->pin_dir, err);
+	if (e)
+		return e;
+	lock = bpffs_lock(o->pin_dir, err);
+	if (lock < 0)
+		return lock;
+	e = run(&l);
+	if (e)
+		undo(&l);
+	journal_free(&l.journal);
+	if (l.maps_open)
+		xs_maps_close(&l.maps);
+	object_close(l.skel);
+	close(lock);
+	return e;
+}
