@@ -220,12 +220,21 @@ bench: all
 format:
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
 
-install: all
+# Manual pages: left out, and said, where there is no scdoc.
+MAN := $(if $(shell command -v scdoc),$(patsubst docs/man/%.scd,$(B)/man/%,$(wildcard docs/man/*.scd)))
+
+$(B)/man/%: docs/man/%.scd
+	$(call say,MAN,$@)
+	@mkdir -p $(@D)
+	$(Q)scdoc < $< > $@
+
+install: all $(MAN)
 	install -D -m 0755 $(B)/xdpsecd $(DESTDIR)$(PREFIX)/sbin/xdpsecd
 	install -D -m 0755 $(B)/xdpsec-dataplane $(DESTDIR)$(PREFIX)/sbin/xdpsec-dataplane
 	install -D -m 0755 $(B)/xdpsec-loader $(DESTDIR)$(PREFIX)/sbin/xdpsec-loader
 	install -D -m 0755 $(B)/xdpsec $(DESTDIR)$(PREFIX)/bin/xdpsec
 	install -D -m 0644 deploy/xdpsec.conf $(DESTDIR)$(SYSCONFDIR)/xdpsec/xdpsec.conf
+	$(if $(MAN),for m in $(MAN); do install -D -m 0644 $$m $(DESTDIR)$(PREFIX)/share/man/man8/$${m##*/}; done,@echo "no scdoc: no manual pages")
 	for u in deploy/systemd/*.service; do [ -e "$$u" ] || continue; install -D -m 0644 "$$u" "$(DESTDIR)/lib/systemd/system/$${u##*/}"; done
 
 clean:
