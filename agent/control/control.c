@@ -52,9 +52,14 @@ static int fail(char *err, size_t errlen, int error, const char *path, const cha
 /* A socket file that nobody serves is what a killed agent left; one that answers is another agent. */
 static int clear_stale(const struct sockaddr_un *sun, char *err, size_t errlen)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int ret = 0;
+	struct stat st;
+	int fd, ret = 0;
 
+	if (lstat(sun->sun_path, &st))
+		return 0; /* nothing is there, or bind says what is wrong */
+	if (!S_ISSOCK(st.st_mode))
+		return fail(err, errlen, EEXIST, sun->sun_path, "not a socket");
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return fail(err, errlen, errno, sun->sun_path, "socket");
 	if (!connect(fd, (const struct sockaddr *)sun, sizeof(*sun)))
