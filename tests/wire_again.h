@@ -4,9 +4,9 @@
 #include "agent/wire/msg.h"
 
 /*
- * encode(decode(x)) for tests and fuzzers: writes what a message decoded to, in the order of the struct, and
- * compares two decoded messages by content. Both know every payload; one that is added and
- * forgotten here shows as a difference in wire_test.
+ * encode(decode(x)) for tests and fuzzers: writes what a message decoded to, in the order of the
+ * struct, and compares two decoded messages by content. Both know every payload; one that is added
+ * and forgotten here shows as a difference in wire_test.
  */
 static inline void again_chain(struct msg_wr *c, const struct ike_msg *m)
 {
@@ -44,7 +44,8 @@ static inline void again_chain(struct msg_wr *c, const struct ike_msg *m)
 		msg_put_raw(c, IKE_PL_EAP, m->eap);
 }
 
-/* The unencrypted part and, behind it, SK or SKF as it came. The datagram's length, 0 when it does not fit. */
+/* The unencrypted part and, behind it, SK or SKF as it came. The datagram's length, 0 when it does
+ * not fit. */
 static inline size_t again_datagram(const struct ike_msg *m, void *chain_buf, void *out, size_t cap)
 {
 	struct wr w = wr_of(out, cap);
@@ -91,7 +92,8 @@ static inline bool same_proposals(const struct proposals *a, const struct propos
 	return true;
 }
 
-static inline bool same_certs(const struct ike_cert_pl *a, const struct ike_cert_pl *b, unsigned int n)
+static inline bool same_certs(const struct ike_cert_pl *a, const struct ike_cert_pl *b,
+			      unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
 		if (a[i].encoding != b[i].encoding || !same_slice(a[i].data, b[i].data))
@@ -114,7 +116,8 @@ static inline bool same_notifies(const struct ike_msg *a, const struct ike_msg *
 	for (unsigned int i = 0; i < a->n_delete; i++) {
 		const struct ike_delete_pl *d = &a->del[i], *e = &b->del[i];
 
-		if (d->proto != e->proto || d->n != e->n || memcmp(d->spi, e->spi, d->n * sizeof(d->spi[0])))
+		if (d->proto != e->proto || d->n != e->n ||
+		    memcmp(d->spi, e->spi, d->n * sizeof(d->spi[0])))
 			return false;
 	}
 	for (unsigned int i = 0; i < a->n_vendor; i++) {

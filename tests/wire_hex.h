@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* Hex digits to bytes, spaces skipped, up to the first character that is neither. The number of bytes; those that
- * do not fit `cap` are left out. */
+/* Hex digits to bytes, spaces skipped, up to the first character that is neither. The number of
+ * bytes; those that do not fit `cap` are left out. */
 static inline size_t unhex(const char *s, uint8_t *out, size_t cap)
 {
 	size_t n = 0;

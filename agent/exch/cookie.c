@@ -27,7 +27,8 @@ int cookie_jar_init(struct cookie_jar *j, uint64_t now_ms)
 static int rotate(struct cookie_jar *j, uint64_t now_ms)
 {
 	uint64_t age = now_ms - j->rotated_ms;
-	unsigned int steps = age >= 2 * COOKIE_ROTATE_S * 1000ULL ? 2 : age >= COOKIE_ROTATE_S * 1000ULL;
+	unsigned int steps =
+		age >= 2 * COOKIE_ROTATE_S * 1000ULL ? 2 : age >= COOKIE_ROTATE_S * 1000ULL;
 
 	for (unsigned int i = 0; i < steps; i++) {
 		int err = crypt_random(secret_of(j, j->version + 1), sizeof(j->secret[0]));
@@ -73,8 +74,8 @@ int cookie_make(struct cookie_jar *j, uint64_t now_ms, struct slice ni, const st
 	return tag(j, j->version, ni, from, spi_i, out + VERSION_LEN);
 }
 
-bool cookie_check(struct cookie_jar *j, uint64_t now_ms, struct slice ni, const struct endpoint *from,
-		  uint64_t spi_i, struct slice cookie)
+bool cookie_check(struct cookie_jar *j, uint64_t now_ms, struct slice ni,
+		  const struct endpoint *from, uint64_t spi_i, struct slice cookie)
 {
 	struct rd r = rd_of(cookie);
 	uint32_t version = rd_u32(&r);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum {
-	TRANSFORM_NONE = 0,	/* of INTEG and KE: the same as none of that type (RFC 7296 3.3.2) */
+	TRANSFORM_NONE = 0, /* of INTEG and KE: the same as none of that type (RFC 7296 3.3.2) */
 	ESP_SPI_RESERVED = 255, /* RFC 4303 2.1: not on the wire */
 };
 
@@ -45,14 +45,14 @@ static bool spi_usable(const struct proposal *p)
 	return p->spi_len == 4 && rd_u32(&r) > ESP_SPI_RESERVED;
 }
 
-/* RFC 7296 3.3.3 wants an ESN transform in every ESP proposal; one that names none means the short counter. */
+/* RFC 7296 3.3.3 wants an ESN transform in every ESP proposal; ours without one means "no". */
 static void add_esn(struct proposal *p)
 {
 	if (p->proto == IKE_PROTO_ESP && !proposal_find(p, IKE_T_ESN))
 		add(p, &(struct transform){.type = IKE_T_ESN, .id = ESN_NO});
 }
 
-/* Whether the proposal has the types that RFC 7296 3.3.3 demands, and only types we can answer (3.3.6). */
+/* Has it the types that RFC 7296 3.3.3 demands, and only types that we can answer (3.3.6)? */
 static bool answerable(const struct proposal *p, bool strip_ke)
 {
 	bool ike = p->proto == IKE_PROTO_IKE;
@@ -209,7 +209,8 @@ int proposal_select(const struct proposals *mine, const struct proposals *offere
 
 /* ---- the initiator's side ------------------------------------------------------------------ */
 
-static const struct proposal *offer_of(const struct proposals *offered, const struct proposal *answer)
+static const struct proposal *offer_of(const struct proposals *offered,
+				       const struct proposal *answer)
 {
 	for (unsigned int i = 0; i < offered->n; i++) {
 		const struct proposal *o = &offered->p[i];
@@ -259,7 +260,8 @@ static bool answers_all(const struct proposal *offer, const struct proposal *ans
 	return true;
 }
 
-int proposal_verify(const struct proposals *offered, const struct proposals *answer, struct proposal *out)
+int proposal_verify(const struct proposals *offered, const struct proposals *answer,
+		    struct proposal *out)
 {
 	const struct proposal *offer;
 
@@ -297,8 +299,8 @@ bool proposals_have_ke(const struct proposals *p, uint16_t group)
 	return false;
 }
 
-void proposals_prepare(const struct proposals *in, const uint8_t *spi, uint8_t spi_len, bool strip_ke,
-		       struct proposals *out)
+void proposals_prepare(const struct proposals *in, const uint8_t *spi, uint8_t spi_len,
+		       bool strip_ke, struct proposals *out)
 {
 	uint8_t len = spi_len <= IKE_SPI_LEN ? spi_len : 0;
 

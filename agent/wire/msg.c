@@ -12,9 +12,9 @@ static const struct row {
 	uint8_t smallest; /* bytes of its body */
 	enum wire_err (*get)(struct rd *r, struct ike_msg *m);
 } rows[] = {
-	{IKE_PL_SA, 0, 8, wire_get_sa},			   /* 3.3: one proposal without transforms */
-	{IKE_PL_KE, 0, 5, wire_get_ke},			   /* 3.4: group, reserved, data */
-	{IKE_PL_IDI, 0, 4, wire_get_id_i},		   /* 3.5: ID_NULL has no data */
+	{IKE_PL_SA, 0, 8, wire_get_sa},	   /* 3.3: one proposal without transforms */
+	{IKE_PL_KE, 0, 5, wire_get_ke},	   /* 3.4: group, reserved, data */
+	{IKE_PL_IDI, 0, 4, wire_get_id_i}, /* 3.5: ID_NULL has no data */
 	{IKE_PL_IDR, 0, 4, wire_get_id_r},
 	{IKE_PL_CERT, MAY_REPEAT, 2, wire_get_cert},	   /* 3.6 */
 	{IKE_PL_CERTREQ, MAY_REPEAT, 1, wire_get_certreq}, /* 3.7: authority may be empty */
@@ -23,12 +23,12 @@ static const struct row {
 	{IKE_PL_NOTIFY, MAY_REPEAT, 4, wire_get_notify},   /* 3.10 */
 	{IKE_PL_DELETE, MAY_REPEAT, 4, wire_get_delete},   /* 3.11 */
 	{IKE_PL_VENDOR, MAY_REPEAT, 0, wire_get_vendor},   /* 3.12 */
-	{IKE_PL_TSI, 0, 8, wire_get_ts_i},		   /* 3.13: one selector of an unknown type */
+	{IKE_PL_TSI, 0, 8, wire_get_ts_i}, /* 3.13: one selector of an unknown type */
 	{IKE_PL_TSR, 0, 8, wire_get_ts_r},
-	{IKE_PL_SK, ENDS_CHAIN, 1, wire_get_sk},	   /* 3.14 */
-	{IKE_PL_CP, 0, 4, wire_get_cp},			   /* 3.15 */
-	{IKE_PL_EAP, 0, 4, wire_get_eap},		   /* 3.16 */
-	{IKE_PL_SKF, ENDS_CHAIN, 5, wire_get_skf},	   /* RFC 7383 2.5 */
+	{IKE_PL_SK, ENDS_CHAIN, 1, wire_get_sk},   /* 3.14 */
+	{IKE_PL_CP, 0, 4, wire_get_cp},		   /* 3.15 */
+	{IKE_PL_EAP, 0, 4, wire_get_eap},	   /* 3.16 */
+	{IKE_PL_SKF, ENDS_CHAIN, 5, wire_get_skf}, /* RFC 7383 2.5 */
 };
 
 static const struct row *row_find(uint8_t type)
@@ -44,9 +44,8 @@ enum wire_err ike_hdr_decode(struct slice datagram, struct ike_hdr *hdr)
 {
 	struct rd r = rd_of(datagram);
 
-	*hdr = (struct ike_hdr){
-		.spi_i = rd_u64(&r),
-	};
+	*hdr = (struct ike_hdr){0};
+	hdr->spi_i = rd_u64(&r);
 	hdr->spi_r = rd_u64(&r);
 	hdr->next = rd_u8(&r);
 	hdr->version = rd_u8(&r);

@@ -13,15 +13,15 @@
  */
 enum wire_err {
 	WIRE_OK = 0,
-	WIRE_SHORT,	    /* a length beyond its parent */
-	WIRE_TRAILING,	    /* bytes after the end */
-	WIRE_LENGTH,	    /* header length is not the datagram's */
-	WIRE_VERSION,	    /* major version above 2: INVALID_MAJOR_VERSION */
-	WIRE_OLD_VERSION,   /* IKEv1 */
-	WIRE_CRITICAL,	    /* unknown payload with the critical bit; msg.bad_payload names it */
-	WIRE_TOO_MANY,	    /* more of something than its limit in ike.h */
-	WIRE_REPEATED,	    /* a payload that may stand only once */
-	WIRE_SYNTAX,	    /* anything else a payload's own rules forbid */
+	WIRE_SHORT,	  /* a length beyond its parent */
+	WIRE_TRAILING,	  /* bytes after the end */
+	WIRE_LENGTH,	  /* header length is not the datagram's */
+	WIRE_VERSION,	  /* major version above 2: INVALID_MAJOR_VERSION */
+	WIRE_OLD_VERSION, /* IKEv1 */
+	WIRE_CRITICAL,	  /* unknown payload with the critical bit; msg.bad_payload names it */
+	WIRE_TOO_MANY,	  /* more of something than its limit in ike.h */
+	WIRE_REPEATED,	  /* a payload that may stand only once */
+	WIRE_SYNTAX,	  /* anything else a payload's own rules forbid */
 	WIRE_ERRS,
 };
 const char *wire_err_str(enum wire_err e);
@@ -61,8 +61,8 @@ struct ike_cert_pl {
 
 struct ike_msg {
 	struct ike_hdr hdr;
-	uint64_t present; /* bit IKE_PL_x - 32 */
-	uint8_t bad_payload; /* type of the payload that decoding failed in; 0 = in the header or behind the last */
+	uint64_t present;    /* bit IKE_PL_x - 32 */
+	uint8_t bad_payload; /* type that decoding failed in; 0 = in the header or at the end */
 	uint16_t n_payloads, n_unknown, n_vendor, n_notify, n_delete, n_cert, n_certreq;
 	struct proposals sa;
 	struct {
@@ -84,10 +84,10 @@ struct ike_msg {
 	/* SK or SKF, always the last payload: IV, ciphertext and ICV, not looked into */
 	struct {
 		bool present, fragment;
-		uint16_t number, total;	 /* SKF */
-		uint8_t first;		 /* type of the first payload inside */
-		struct slice body;	 /* IV .. ICV */
-		struct slice aad;	 /* datagram from its first byte to the end of the SK header */
+		uint16_t number, total; /* SKF */
+		uint8_t first;		/* type of the first payload inside */
+		struct slice body;	/* IV .. ICV */
+		struct slice aad; /* datagram from its first byte to the end of the SK header */
 	} sk;
 };
 
@@ -99,10 +99,10 @@ static inline bool msg_has(const struct ike_msg *m, unsigned int type)
 
 /* Header alone: for demultiplexing before anything is allocated. */
 enum wire_err ike_hdr_decode(struct slice datagram, struct ike_hdr *hdr);
-/* Header and unencrypted payloads; stops behind SK or SKF, whose contents msg_decode_inner reads. */
+/* Header and unencrypted payloads; what is inside SK or SKF is for msg_decode_inner. */
 enum wire_err msg_decode(struct slice datagram, struct ike_msg *msg);
-/* The decrypted payloads of SK, joined into the same struct (sk stays). `first` is their first type.
- * What stood outside counts: a payload that may stand once stands once in both together. */
+/* The decrypted payloads of SK, joined into the same struct (sk stays). `first` is their first
+ * type. What stood outside counts: a payload that may stand once stands once in both together. */
 enum wire_err msg_decode_inner(struct slice plain, uint8_t first, struct ike_msg *msg);
 /* First notify of a type, or NULL. */
 const struct ike_notify_pl *msg_notify(const struct ike_msg *m, unsigned int type);
@@ -116,12 +116,12 @@ const struct ike_notify_pl *msg_error_notify(const struct ike_msg *m);
 struct msg_wr {
 	struct wr w;
 	uint8_t first;
-	size_t last_next; /* where the previous payload keeps its next-payload byte; SIZE_MAX at first */
+	size_t last_next; /* place of the last payload's next-payload byte; SIZE_MAX at first */
 };
 
 void msg_wr_init(struct msg_wr *m, void *buf, size_t cap);
-/* Opens a payload and returns the place of its length field; msg_close ends it. What is put in between
- * goes to m->w. */
+/* Opens a payload and returns the place of its length field; msg_close ends it. What is put in
+ * between goes to m->w. */
 size_t msg_open(struct msg_wr *m, unsigned int type);
 void msg_close(struct msg_wr *m, size_t at);
 void msg_put_sa(struct msg_wr *m, const struct proposals *sa);
@@ -130,7 +130,8 @@ void msg_put_nonce(struct msg_wr *m, struct slice nonce);
 void msg_put_id(struct msg_wr *m, unsigned int type /* IDI or IDR */, const struct ike_id *id);
 void msg_put_auth(struct msg_wr *m, uint8_t method, struct slice data);
 void msg_put_ts(struct msg_wr *m, unsigned int type /* TSI or TSR */, const struct ts_list *ts);
-void msg_put_notify(struct msg_wr *m, uint8_t proto, uint16_t type, struct slice spi, struct slice data);
+void msg_put_notify(struct msg_wr *m, uint8_t proto, uint16_t type, struct slice spi,
+		    struct slice data);
 void msg_put_delete_ike(struct msg_wr *m);
 void msg_put_delete(struct msg_wr *m, uint8_t proto, const uint32_t *spis, uint16_t n);
 void msg_put_cert(struct msg_wr *m, unsigned int type /* CERT or CERTREQ */, uint8_t encoding,

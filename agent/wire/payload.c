@@ -132,11 +132,11 @@ static const struct notify_size {
 	uint16_t type;
 	uint16_t min, max;
 } notify_sizes[] = {
-	{N_INVALID_KE_PAYLOAD, 2, 2},		  /* 1.3: a group number */
-	{N_SET_WINDOW_SIZE, 4, 4},		  /* 2.3 */
-	{N_NAT_DETECTION_SOURCE_IP, 20, 20},	  /* 2.23: a SHA-1 value */
+	{N_INVALID_KE_PAYLOAD, 2, 2},	     /* 1.3: a group number */
+	{N_SET_WINDOW_SIZE, 4, 4},	     /* 2.3 */
+	{N_NAT_DETECTION_SOURCE_IP, 20, 20}, /* 2.23: a SHA-1 value */
 	{N_NAT_DETECTION_DESTINATION_IP, 20, 20},
-	{N_COOKIE, 1, IKE_COOKIE_MAX},		  /* 2.6 */
+	{N_COOKIE, 1, IKE_COOKIE_MAX}, /* 2.6 */
 };
 
 static bool notify_size_ok(const struct ike_notify_pl *n)
@@ -170,7 +170,8 @@ enum wire_err wire_get_notify(struct rd *r, struct ike_msg *m)
 	return notify_size_ok(n) ? WIRE_OK : WIRE_SYNTAX;
 }
 
-void msg_put_notify(struct msg_wr *m, uint8_t proto, uint16_t type, struct slice spi, struct slice data)
+void msg_put_notify(struct msg_wr *m, uint8_t proto, uint16_t type, struct slice spi,
+		    struct slice data)
 {
 	size_t at = msg_open(m, IKE_PL_NOTIFY);
 

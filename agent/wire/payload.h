@@ -4,9 +4,9 @@
 #include "msg.h"
 
 /*
- * Decoders of payload bodies, for the table in msg.c. Each reads `r`, which holds exactly the body and at
- * least the smallest one of its row. Running short or leaving bytes over is seen by the caller: a decoder
- * reports only what its own rules forbid.
+ * Decoders of payload bodies, for the table in msg.c. Each reads `r`, which holds exactly the body
+ * and at least the smallest one of its row. Running short or leaving bytes over is seen by the
+ * caller: a decoder reports only what its own rules forbid.
  */
 enum wire_err wire_get_sa(struct rd *r, struct ike_msg *m);
 enum wire_err wire_get_ke(struct rd *r, struct ike_msg *m);

@@ -10,8 +10,9 @@ enum {
 };
 
 /*
- * RFC 7296 3.3.6: a transform with an attribute that we do not understand is unacceptable, alone. It
- * keeps its type and gets an id that no algorithm has. Key Length is the only attribute there is.
+ * RFC 7296 3.3.6: a transform with an attribute that we do not understand is unacceptable, alone.
+ * It keeps its type and gets an id that no algorithm has. Key Length is the only attribute there
+ * is.
  */
 static void get_attributes(struct rd *r, struct transform *t)
 {

@@ -6,8 +6,8 @@
 #include <string.h>
 
 /*
- * Ports, RFC 4301 4.4.1.1: ANY (0..65535) takes in everything, packets without visible ports too; OPAQUE
- * (65535..0) is exactly those; any other range is visible ports only.
+ * Ports, RFC 4301 4.4.1.1: ANY (0..65535) takes in everything, packets without visible ports too;
+ * OPAQUE (65535..0) is exactly those; any other range is visible ports only.
  */
 static bool port_any(const struct ts *ts)
 {
@@ -115,10 +115,11 @@ static void drop_inside(struct ts_list *l, const struct ts *of)
 }
 
 /*
- * Theirs lead: their first selector may be the packet that asks for the SA, so what answers it has to be
- * in the list even when the list gets full (RFC 7296 2.9).
+ * Theirs lead: their first selector may be the packet that asks for the SA, so what answers it has
+ * to be in the list even when the list gets full (RFC 7296 2.9).
  */
-unsigned int ts_narrow(const struct ts_list *mine, const struct ts_list *theirs, struct ts_list *out)
+unsigned int ts_narrow(const struct ts_list *mine, const struct ts_list *theirs,
+		       struct ts_list *out)
 {
 	struct ts_list l = {0};
 
@@ -194,7 +195,8 @@ static void icmp_str(const struct ts *ts, char buf[PORTS_STRLEN])
 	else if (lo == hi)
 		snprintf(buf, PORTS_STRLEN, "/%u(%u)", lo >> 8, lo & 0xff);
 	else
-		snprintf(buf, PORTS_STRLEN, "/%u(%u)-%u(%u)", lo >> 8, lo & 0xff, hi >> 8, hi & 0xff);
+		snprintf(buf, PORTS_STRLEN, "/%u(%u)-%u(%u)", lo >> 8, lo & 0xff, hi >> 8,
+			 hi & 0xff);
 }
 
 static void ports_str(const struct ts *ts, char buf[PORTS_STRLEN])
@@ -224,7 +226,7 @@ const char *ts_str(const struct ts *ts, char buf[TS_STRLEN])
 		n = snprintf(buf, TS_STRLEN, "%s-%s", lo, addr_str(&ts->hi, hi));
 	ports_str(ts, ports);
 	if (n >= 0 && n < TS_STRLEN && (ts->protocol || ports[0]))
-		snprintf(buf + n, TS_STRLEN - (size_t)n, "[%s%s]", protocol_str(ts->protocol, protocol),
-			 ports);
+		snprintf(buf + n, TS_STRLEN - (size_t)n, "[%s%s]",
+			 protocol_str(ts->protocol, protocol), ports);
 	return buf;
 }

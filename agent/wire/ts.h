@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-/* A traffic selector, RFC 7296 3.13.1. Addresses lo..hi of one family. OPAQUE ports: lo 65535, hi 0. */
+/* A traffic selector, RFC 7296 3.13.1. lo..hi: one family. OPAQUE ports: 65535..0. */
 struct ts {
 	struct ip_addr lo, hi;
 	uint16_t port_lo, port_hi; /* any: 0..65535; ICMP: type << 8 | code (RFC 4301 4.4.1.1) */
@@ -24,10 +24,12 @@ bool ts_list_equal(const struct ts_list *a, const struct ts_list *b);
 bool ts_intersect(const struct ts *a, const struct ts *b, struct ts *out);
 /* Every address, port and protocol of `in` is inside one of `of`. */
 bool ts_within(const struct ts *in, const struct ts_list *of);
-/* All pairwise intersections, those inside another left out, at most IKE_TS_MAX, those with their first
- * selectors first (RFC 7296 2.9). Returns out->n; out may be either argument. */
-unsigned int ts_narrow(const struct ts_list *mine, const struct ts_list *theirs, struct ts_list *out);
-/* Every selector of `in` is within `of`; an empty list is inside nothing, so no answer passes by saying nothing. */
+/* All pairwise intersections, those inside another left out, at most IKE_TS_MAX, those with their
+ * first selectors first (RFC 7296 2.9). Returns out->n; out may be either argument. */
+unsigned int ts_narrow(const struct ts_list *mine, const struct ts_list *theirs,
+		       struct ts_list *out);
+/* Every selector of `in` is within `of`; an empty list is inside nothing, so no answer passes by
+ * saying nothing. */
 bool ts_list_subset(const struct ts_list *in, const struct ts_list *of);
 /* "10.1.0.0/24[tcp/80]" or "10.1.0.5-10.1.0.9"; returns buf. */
 enum { TS_STRLEN = 128 };

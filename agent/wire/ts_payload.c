@@ -24,7 +24,8 @@ static enum wire_err get_range(struct rd *r, uint8_t family, struct ts *ts)
 		return WIRE_SYNTAX;
 	if (addr_cmp(&ts->lo, &ts->hi) > 0)
 		return WIRE_SYNTAX;
-	if (ts->port_lo > ts->port_hi && !(ts->port_lo == TS_OPAQUE_LO && ts->port_hi == TS_OPAQUE_HI))
+	if (ts->port_lo > ts->port_hi &&
+	    !(ts->port_lo == TS_OPAQUE_LO && ts->port_hi == TS_OPAQUE_HI))
 		return WIRE_SYNTAX;
 	return WIRE_OK;
 }
@@ -47,7 +48,7 @@ static enum wire_err get_ts(struct rd *r, struct ts_list *list)
 	if (r->failed)
 		return WIRE_SHORT;
 	if (type != TS_IPV4_ADDR_RANGE && type != TS_IPV6_ADDR_RANGE)
-		return WIRE_OK; /* a selector we cannot match is not in the list: narrowing drops it */
+		return WIRE_OK; /* what we cannot match is not in the list: narrowed away */
 	err = get_range(&body, type == TS_IPV4_ADDR_RANGE ? 4 : 6, &ts);
 	if (err)
 		return err;

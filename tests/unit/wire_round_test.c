@@ -403,6 +403,36 @@ static void what_cannot_be_written(void **state)
 	assert_int_equal(msg_seal_plain(&hdr, &c, &w), -EMSGSIZE);
 }
 
+/* The most of everything goes there and back. */
+static void largest(void **state)
+{
+	static struct proposals sa = {.n = IKE_PROPOSALS_MAX};
+	static uint8_t big[IKE_MSG_MAX];
+	struct wr w = wr_of(b.one, sizeof(b.one));
+	struct msg_wr c;
+	struct ike_msg m;
+	size_t len = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < sa.n; i++) {
+		sa.p[i] = (struct proposal){.number = (uint8_t)(i + 1), .proto = IKE_PROTO_IKE, .n = IKE_TRANSFORMS_MAX};
+		for (unsigned int k = 0; k < IKE_TRANSFORMS_MAX; k++)
+			sa.p[i].t[k] = (struct transform){.type = 1, .id = (uint16_t)k, .key_bits = (uint16_t)(k * i)};
+	}
+	msg_wr_init(&c, b.chain, sizeof(b.chain));
+	msg_put_sa(&c, &sa);
+	msg_put_notify(&c, 0, N_REKEY_SA, slice_of(big, 255), some(0));
+	/* and what is missing to the longest datagram */
+	msg_put_raw(&c, IKE_PL_VENDOR, slice_of(big, IKE_MSG_MAX - IKE_HDR_LEN - 4 - c.w.n));
+	assert_int_equal(msg_seal_plain(&hdr, &c, &w), 0);
+	assert_int_equal(w.n, IKE_MSG_MAX);
+	assert_int_equal(check_again(b.one, w.n, &len), WIRE_OK);
+	assert_memory_equal(b.one, b.two, w.n);
+	assert_int_equal(msg_decode(slice_of(b.one, w.n), &m), WIRE_OK);
+	assert_true(same_proposals(&m.sa, &sa));
+	assert_int_equal(m.notify[0].spi.n, 255);
+}
+
 /* ---- real messages ------------------------------------------------------------------------- */
 struct corpus_count {
 	unsigned int lines, ok, err[WIRE_ERRS];
@@ -488,6 +518,7 @@ int main(void)
 		cmocka_unit_test(every_bit_flipped),
 		cmocka_unit_test(no_room),
 		cmocka_unit_test(what_cannot_be_written),
+		cmocka_unit_test(largest),
 		cmocka_unit_test(corpus_ikev2),
 		cmocka_unit_test(corpus_other),
 	};

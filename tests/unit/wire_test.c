@@ -198,6 +198,7 @@ static const struct chain_case cases[] = {
 	{"SA, no transform", 33, "00 00 000c 00000008 01010000", WIRE_OK, 0},
 	{"SA, proposal cut", 33, "00 00 000c 0000000c 01010000", WIRE_SHORT, 33},
 	{"SA, proposal length 7", 33, "00 00 000c 00000007 01010000", WIRE_SYNTAX, 33},
+	{"SA, proposal length 3", 33, "00 00 000c 02000003 01010000", WIRE_SYNTAX, 33},
 	{"SA, bytes behind a proposal", 33, "00 00 000d 00000008 01010000 00", WIRE_SYNTAX, 33},
 	{"SA, more announced", 33, "00 00 000c 02000008 01010000", WIRE_SYNTAX, 33},
 	{"SA, more not announced", 33, "00 00 0014 00000008 01010000 00000008 02010000", WIRE_SYNTAX, 33},
@@ -213,6 +214,7 @@ static const struct chain_case cases[] = {
 	{"SA, ESP SPI of 0", 33, "00 00 000c 00000008 01030000", WIRE_SYNTAX, 33},
 	{"SA, ESP SPI beyond the proposal", 33, "00 00 000c 00000008 01030400", WIRE_SHORT, 33},
 	{"SA, unknown protocol, SPI of 2", 33, "00 00 000e 0000000a 01040200 0102", WIRE_OK, 0},
+	{"SA, unknown protocol, SPI of 8", 33, "00 00 0014 00000010 01040800 0102030405060708", WIRE_OK, 0},
 	{"SA, unknown protocol, SPI of 9", 33, "00 00 0015 00000011 01040900 010203040506070809", WIRE_SYNTAX, 33},
 	{"SA, transform announced", 33, "00 00 000c 00000008 01010001", WIRE_SHORT, 33},
 	{"SA, transform not announced", 33, "00 00 0014 00000010 01010000" T_KE_LAST, WIRE_TRAILING, 33},
@@ -546,6 +548,10 @@ static void notify_search(void **state)
 	free(keep);
 	assert_int_equal(decode_chain(IKE_PL_NOTIFY, "00 00 0008 00 00 4000", &m, &keep), WIRE_OK);
 	assert_null(msg_error_notify(&m));
+	free(keep);
+	/* the last number of an error, 16383 */
+	assert_int_equal(decode_chain(IKE_PL_NOTIFY, "00 00 0008 00 00 3fff", &m, &keep), WIRE_OK);
+	assert_ptr_equal(msg_error_notify(&m), &m.notify[0]);
 	free(keep);
 }
 
