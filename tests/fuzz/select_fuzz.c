@@ -6,20 +6,32 @@
 #include <stdlib.h>
 
 /*
- * Selection. Each byte of the input is a transform of a small table, or begins the next proposal, or turns from our
- * proposals to the peer's. Whatever we select has to pass the check that an initiator makes, through the wire.
+ * Selection. Each byte of the input is a transform of a small table, or begins the next proposal,
+ * or turns from our proposals to the peer's. Whatever we select has to pass the check that an
+ * initiator makes, through the wire.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { NEXT_PROPOSAL = 0xff, OTHER_SIDE = 0xfe, IKE_PROPOSAL = 0xfd };
 
 static const struct transform transforms[] = {
-	{IKE_T_ENCR, ENCR_AES_CBC, 128}, {IKE_T_ENCR, ENCR_AES_CBC, 256}, {IKE_T_ENCR, ENCR_AES_GCM_16, 128},
-	{IKE_T_ENCR, ENCR_AES_GCM_16, 256}, {IKE_T_ENCR, ENCR_NULL, 0}, {IKE_T_ENCR, TRANSFORM_UNUSABLE, 0},
-	{IKE_T_PRF, PRF_HMAC_SHA2_256, 0}, {IKE_T_PRF, PRF_HMAC_SHA2_512, 0},
-	{IKE_T_INTEG, AUTH_NONE, 0}, {IKE_T_INTEG, AUTH_HMAC_SHA2_256_128, 0},
-	{IKE_T_INTEG, AUTH_HMAC_SHA2_512_256, 0}, {IKE_T_KE, KE_NONE, 0}, {IKE_T_KE, KE_CURVE25519, 0},
-	{IKE_T_KE, KE_MODP_2048, 0}, {IKE_T_ESN, ESN_NO, 0}, {IKE_T_ESN, ESN_YES, 0}, {6, 36, 0},
+	{IKE_T_ENCR, ENCR_AES_CBC, 128},
+	{IKE_T_ENCR, ENCR_AES_CBC, 256},
+	{IKE_T_ENCR, ENCR_AES_GCM_16, 128},
+	{IKE_T_ENCR, ENCR_AES_GCM_16, 256},
+	{IKE_T_ENCR, ENCR_NULL, 0},
+	{IKE_T_ENCR, TRANSFORM_UNUSABLE, 0},
+	{IKE_T_PRF, PRF_HMAC_SHA2_256, 0},
+	{IKE_T_PRF, PRF_HMAC_SHA2_512, 0},
+	{IKE_T_INTEG, AUTH_NONE, 0},
+	{IKE_T_INTEG, AUTH_HMAC_SHA2_256_128, 0},
+	{IKE_T_INTEG, AUTH_HMAC_SHA2_512_256, 0},
+	{IKE_T_KE, KE_NONE, 0},
+	{IKE_T_KE, KE_CURVE25519, 0},
+	{IKE_T_KE, KE_MODP_2048, 0},
+	{IKE_T_ESN, ESN_NO, 0},
+	{IKE_T_ESN, ESN_YES, 0},
+	{6, 36, 0},
 };
 enum { TRANSFORMS = sizeof(transforms) / sizeof(transforms[0]) };
 
@@ -86,14 +98,16 @@ static unsigned int of_type(const struct proposal *p, unsigned int type)
 	return n;
 }
 
-static void check_answer(const struct proposals *offered, const struct proposals *answer, bool strip)
+static void check_answer(const struct proposals *offered, const struct proposals *answer,
+			 bool strip)
 {
 	const struct proposal *a = &answer->p[0];
 	struct proposal out;
 
 	for (unsigned int type = 0; type < 256; type++)
 		check(of_type(a, type) <= 1);
-	/* with strip the offer may hold groups that nobody answers; otherwise the initiator is content */
+	/* with strip the offer may hold groups that nobody answers; otherwise the initiator is
+	 * content */
 	if (!strip)
 		check(proposal_verify(offered, answer, &out) == 0);
 }

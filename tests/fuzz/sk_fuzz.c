@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* fuzz-rooms: common agent/wire agent/crypt */
+/* fuzz-rooms: common agent/wire agent/crypt */
 #include "agent/crypt/crypt.h"
 #include "agent/wire/msg.h"
 

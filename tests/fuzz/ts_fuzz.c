@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 /*
- * Narrowing. The input is records of ten bytes, turned into two lists of selectors; the packets asked are
- * the corners of every selector, which is where an off-by-one shows.
+ * Narrowing. The input is records of ten bytes, turned into two lists of selectors; the packets
+ * asked are the corners of every selector, which is where an off-by-one shows.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -75,16 +75,18 @@ static void ask(const struct ts *corner, const struct ts *other, const struct ts
 	for (unsigned int i = 0; i < 2; i++) {
 		for (unsigned int k = 0; k < 4; k++) {
 			for (unsigned int j = 0; j < 2; j++) {
-				struct ts p = packet(a[i], protocols[j] ? protocols[j] : 77, ports[k]);
+				struct ts p =
+					packet(a[i], protocols[j] ? protocols[j] : 77, ports[k]);
 
-				check((ts_within(&p, mine) && ts_within(&p, theirs)) == ts_within(&p, out));
+				check((ts_within(&p, mine) && ts_within(&p, theirs)) ==
+				      ts_within(&p, out));
 			}
 		}
 	}
 }
 
-static void ask_corners(const struct ts_list *all, const struct ts_list *mine, const struct ts_list *theirs,
-			const struct ts_list *out)
+static void ask_corners(const struct ts_list *all, const struct ts_list *mine,
+			const struct ts_list *theirs, const struct ts_list *out)
 {
 	for (unsigned int i = 0; i < all->n; i++) {
 		for (unsigned int k = 0; k < all->n; k++)

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 /*
- * The decoder. The first byte says how the rest is read: 0 a datagram; 1 a datagram whose length field is
- * made right, so that mutations get past it; any other value the payloads of an SK payload, the first of
- * that type. What decodes is written and read again, and has to say the same.
+ * The decoder. The first byte says how the rest is read: 0 a datagram; 1 a datagram whose length
+ * field is made right, so that mutations get past it; any other value the payloads of an SK
+ * payload, the first of that type. What decodes is written and read again, and has to say the same.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-/* Writes the seeds of wire_fuzz and ts_fuzz and select_fuzz below a directory: `make fuzz-seeds`. */
+/* Writes the seeds of wire_fuzz, ts_fuzz and select_fuzz below a directory: `make fuzz-seeds`. */
 enum { DATAGRAM = 1, INNER = 2 };
 
 static const char *dir;
-static const uint8_t letters[64] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+-";
+static const uint8_t letters[64] =
+	"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+-";
 
 static int save(const char *fuzzer, const char *name, struct slice first, struct slice rest)
 {
@@ -35,9 +36,13 @@ static void ts_range(struct msg_wr *c, unsigned int type, uint8_t net)
 {
 	struct ts_list l = {.n = 2};
 
-	l.ts[0] = (struct ts){.lo = {4, {10, net, 0, 1}}, .hi = {4, {10, net, 0, 1}}, .port_lo = 80, .port_hi = 80,
+	l.ts[0] = (struct ts){.lo = {4, {10, net, 0, 1}},
+			      .hi = {4, {10, net, 0, 1}},
+			      .port_lo = 80,
+			      .port_hi = 80,
 			      .protocol = 6};
-	l.ts[1] = (struct ts){.lo = {4, {10, net}}, .hi = {4, {10, net, 255, 255}}, .port_hi = 65535};
+	l.ts[1] =
+		(struct ts){.lo = {4, {10, net}}, .hi = {4, {10, net, 255, 255}}, .port_hi = 65535};
 	msg_put_ts(c, type, &l);
 }
 
@@ -45,19 +50,34 @@ static void ts6(struct msg_wr *c)
 {
 	struct ts_list l = {.n = 1};
 
-	l.ts[0] = (struct ts){.lo = {6, {0x20, 1, 0xd, 0xb8}}, .hi = {6, {0x20, 1, 0xd, 0xb8, 1}}, .port_lo = 65535,
-			      .port_hi = 0, .protocol = 58};
+	l.ts[0] = (struct ts){.lo = {6, {0x20, 1, 0xd, 0xb8}},
+			      .hi = {6, {0x20, 1, 0xd, 0xb8, 1}},
+			      .port_lo = 65535,
+			      .port_hi = 0,
+			      .protocol = 58};
 	msg_put_ts(c, IKE_PL_TSI, &l);
 }
 
 static void sa_ike(struct msg_wr *c, uint8_t spi_len)
 {
-	static struct proposals s = {.n = 2, .p = {
-		{.number = 1, .proto = IKE_PROTO_IKE, .spi = {1, 2, 3, 4, 5, 6, 7, 8}, .n = 5,
-		 .t = {{IKE_T_ENCR, ENCR_AES_GCM_16, 256}, {IKE_T_ENCR, ENCR_AES_GCM_16, 128}, {IKE_T_PRF, 5, 0},
-		       {IKE_T_KE, 31, 0}, {IKE_T_KE, 19, 0}}},
-		{.number = 2, .proto = IKE_PROTO_IKE, .spi = {1, 2, 3, 4, 5, 6, 7, 8}, .n = 4,
-		 .t = {{IKE_T_ENCR, ENCR_AES_CBC, 128}, {IKE_T_INTEG, 12, 0}, {IKE_T_PRF, 5, 0}, {IKE_T_KE, 14, 0}}}}};
+	static struct proposals s = {.n = 2,
+				     .p = {{.number = 1,
+					    .proto = IKE_PROTO_IKE,
+					    .spi = {1, 2, 3, 4, 5, 6, 7, 8},
+					    .n = 5,
+					    .t = {{IKE_T_ENCR, ENCR_AES_GCM_16, 256},
+						  {IKE_T_ENCR, ENCR_AES_GCM_16, 128},
+						  {IKE_T_PRF, 5, 0},
+						  {IKE_T_KE, 31, 0},
+						  {IKE_T_KE, 19, 0}}},
+					   {.number = 2,
+					    .proto = IKE_PROTO_IKE,
+					    .spi = {1, 2, 3, 4, 5, 6, 7, 8},
+					    .n = 4,
+					    .t = {{IKE_T_ENCR, ENCR_AES_CBC, 128},
+						  {IKE_T_INTEG, 12, 0},
+						  {IKE_T_PRF, 5, 0},
+						  {IKE_T_KE, 14, 0}}}}};
 
 	s.p[0].spi_len = s.p[1].spi_len = spi_len;
 	msg_put_sa(c, &s);
@@ -65,9 +85,16 @@ static void sa_ike(struct msg_wr *c, uint8_t spi_len)
 
 static void sa_esp(struct msg_wr *c)
 {
-	static const struct proposals s = {.n = 1, .p = {
-		{.number = 1, .proto = IKE_PROTO_ESP, .spi_len = 4, .spi = {0xc0, 0, 0, 1}, .n = 4,
-		 .t = {{IKE_T_ENCR, ENCR_AES_GCM_16, 128}, {IKE_T_KE, 31, 0}, {IKE_T_ESN, 0, 0}, {IKE_T_ESN, 1, 0}}}}};
+	static const struct proposals s = {.n = 1,
+					   .p = {{.number = 1,
+						  .proto = IKE_PROTO_ESP,
+						  .spi_len = 4,
+						  .spi = {0xc0, 0, 0, 1},
+						  .n = 4,
+						  .t = {{IKE_T_ENCR, ENCR_AES_GCM_16, 128},
+							{IKE_T_KE, 31, 0},
+							{IKE_T_ESN, 0, 0},
+							{IKE_T_ESN, 1, 0}}}}};
 
 	msg_put_sa(c, &s);
 }
@@ -196,7 +223,9 @@ static const struct {
 static int wire_seed(unsigned int i)
 {
 	static uint8_t chain[4096], out[4096];
-	struct ike_hdr hdr = {.spi_i = 0x0102030405060708, .version = IKE_VERSION, .exchange = seeds[i].exchange,
+	struct ike_hdr hdr = {.spi_i = 0x0102030405060708,
+			      .version = IKE_VERSION,
+			      .exchange = seeds[i].exchange,
 			      .flags = IKE_FLAG_INITIATOR};
 	struct wr w = wr_of(out, sizeof(out));
 	struct msg_wr c;
@@ -217,11 +246,13 @@ static int wire_seed(unsigned int i)
 /* Records of ten bytes and rows of transform numbers: see ts_fuzz.c and select_fuzz.c. */
 static int other_seeds(void)
 {
-	static const uint8_t ts[] = {0, 0, 0, 0, 0, 255, 0, 0, 255, 255, 2, 0, 0, 5, 0, 5, 0, 80, 0, 80,
-				     0x62, 0, 0, 4, 1, 0, 0, 70, 0, 90, 0x0a, 0, 0, 0, 255, 255, 0, 0, 0, 0};
-	static const uint8_t ike[] = {0, 0xfd, 3, 6, 12, 0xfd, 0, 9, 6, 13, 0xfe, 0xfd, 0, 1, 9, 10, 6, 7, 12, 13,
-				      0xfd, 2, 3, 6, 8, 12};
-	static const uint8_t esp[] = {1, 0xff, 2, 3, 12, 14, 15, 0xfe, 0xff, 3, 2, 11, 12, 15, 14, 0xff, 0, 9, 14};
+	static const uint8_t ts[] = {0, 0,  0,	  0,  0, 255, 0,    0,	 255, 255, 2, 0, 0, 5,
+				     0, 5,  0,	  80, 0, 80,  0x62, 0,	 0,   4,   1, 0, 0, 70,
+				     0, 90, 0x0a, 0,  0, 0,   255,  255, 0,   0,   0, 0};
+	static const uint8_t ike[] = {0, 0xfd, 3,  6, 12, 0xfd, 0,  9,	  6, 13, 0xfe, 0xfd, 0,
+				      1, 9,    10, 6, 7,  12,	13, 0xfd, 2, 3,	 6,    8,    12};
+	static const uint8_t esp[] = {1, 0xff, 2,  3,  12, 14,	 15, 0xfe, 0xff, 3,
+				      2, 11,   12, 15, 14, 0xff, 0,  9,	   14};
 	static const uint8_t strip[] = {2, 0xff, 2, 12, 14, 0xfe, 0xff, 2, 11, 14, 16, 5};
 
 	return save("ts", "two", slice_of(ts, sizeof(ts)), some(0)) ||
