@@ -23,15 +23,11 @@ const char *crypto_cryptodev_devices(void)
 
 #else
 
-#define ALLOW_EXPERIMENTAL_API
 #include "crypto_dpdk.h"
 #include "ip.h"
 
 #include "common/secret.h"
 
-#include <rte_cryptodev.h>
-#include <rte_eal.h>
-#include <rte_errno.h>
 #include <sched.h>
 #include <stdlib.h>
 
@@ -513,12 +509,12 @@ static void eal_arguments(struct eal_args *a, const struct gw_dataplane_conf *co
 /* EAL pins the thread that starts it: the affinity is put back, so that workers do not inherit it. */
 static int eal_start(const struct gw_dataplane_conf *conf, uint32_t max_sas)
 {
-	struct eal_args *a = calloc(1, sizeof(*a));
+	static struct eal_args args; /* EAL keeps pointers into its argument strings */
+	struct eal_args *a = &args;
 	cpu_set_t cpus;
 	int cpu = 0, err;
 
-	if (!a)
-		return -ENOMEM;
+	a->n = 0;
 	if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0)
 		CPU_ZERO(&cpus);
 	while (cpu < CPU_SETSIZE - 1 && !CPU_ISSET(cpu, &cpus))
@@ -527,7 +523,6 @@ static int eal_start(const struct gw_dataplane_conf *conf, uint32_t max_sas)
 	err = rte_eal_init(a->n, a->v) < 0 ? -rte_errno : 0;
 	if (CPU_COUNT(&cpus))
 		sched_setaffinity(0, sizeof(cpus), &cpus);
-	/* EAL keeps pointers into its argument strings. */
 	return err;
 }
 
@@ -556,7 +551,8 @@ static void dev_take(void *ctx, const char *name)
 	*dev = (struct dpdk_dev){.id = (uint8_t)id,
 				 .sync = info.feature_flags & RTE_CRYPTODEV_FF_SYM_CPU_CRYPTO};
 	snprintf(dev->name, sizeof(dev->name), "%s", name);
-	if (!dev->sync && dpdk_queue_open(dev, workers) < 0)
+	/* PMDs take what they make sessions with from a queue pair, used or not. */
+	if (dpdk_queue_open(dev, dev->sync ? 1 : workers) < 0)
 		return;
 	if (rte_cryptodev_sym_get_private_session_size(dev->id) > dpdk.session_size)
 		dpdk.session_size = rte_cryptodev_sym_get_private_session_size(dev->id);

@@ -3,7 +3,16 @@
 
 #include "crypto.h"
 
-#include <rte_crypto.h>
+/* The session pool call is marked experimental until 23.11, and the headers ask for undefined macros under clang. */
+#define ALLOW_EXPERIMENTAL_API
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wundef"
+#include <rte_cryptodev.h>
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_mbuf.h>
+#pragma GCC diagnostic pop
 
 /*
  * Between the two halves of the cryptodev backend: crypto_cryptodev.c (devices, sessions, the synchronous

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #if HAVE_DPDK
 
-#define ALLOW_EXPERIMENTAL_API
 #include "crypto_dpdk.h"
 
 #include <errno.h>
-#include <rte_cryptodev.h>
-#include <rte_cycles.h>
-#include <rte_mbuf.h>
-#include <stdio.h>
+#include <string.h>
 
 /*
  * Crypto through queue pairs: for hardware, and for software PMDs without a synchronous path, which do all
@@ -51,7 +47,7 @@ int dpdk_queue_open(struct dpdk_dev *dev, unsigned int workers)
 	config.socket_id = rte_cryptodev_socket_id(dev->id);
 	if (info.max_nb_queue_pairs < workers)
 		return -ENOSPC;
-	err = pools_open(workers);
+	err = dev->sync ? 0 : pools_open(workers);
 	if (!err)
 		err = rte_cryptodev_configure(dev->id, &config);
 	for (unsigned int i = 0; i < workers && !err; i++)
