@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "store.h"
+
+#include "agent/conf/conf.h"
+
+#include <openssl/evp.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The kinds of swanctl.conf; the longest word that a section's name starts with is its kind. */
+static const struct kind {
+	const char *word;
+	bool supported;
+} kinds[] = {
+    {"ike", true},    {"eap", false},	  {"xauth", false}, {"ntlm", false},
+    {"ppk", false},   {"private", false}, {"rsa", false},   {"ecdsa", false},
+    {"pkcs8", false}, {"pkcs12", false},  {"token", false},
+};
+
+static const struct kind *kind_of(const char *name)
+{
+	const struct kind *best = NULL;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		size_t n = strlen(kinds[i].word);
+
+		if (!strncmp(name, kinds[i].word, n) && (!best || n > strlen(best->word)))
+			best = &kinds[i];
+	}
+	return best;
+}
+
+void store_init(struct store *s)
+{
+	TAILQ_INIT(&s->secrets);
+	s->n = 0;
+}
+
+static void secret_drop(struct store_secret *x)
+{
+	if (!x)
+		return;
+	for (unsigned int i = 0; i < x->n_ids; i++) {
+		free((void *)x->id[i].id.data.p);
+		free(x->id[i].text);
+	}
+	free(x->id);
+	free(x->kind);
+	free(x->name);
+	secret_free(&x->value);
+	free(x);
+}
+
+void store_free(struct store *s)
+{
+	struct store_secret *x;
+
+	while ((x = TAILQ_FIRST(&s->secrets))) {
+		TAILQ_REMOVE(&s->secrets, x, next);
+		secret_drop(x);
+	}
+	s->n = 0;
+}
+
+static int hex_digit(char c)
+{
+	static const char digits[] = "0123456789abcdefABCDEF";
+	const char *at = c ? strchr(digits, c) : NULL;
+	long v = at ? at - digits : -1;
+
+	return (int)(v > 15 ? v - 6 : v);
+}
+
+static int decode_hex(const char *s, struct secret *out)
+{
+	size_t n = strlen(s);
+
+	if (!n || n % 2)
+		return -EINVAL;
+	if (n / 2 > STORE_SECRET_MAX)
+		return -EMSGSIZE;
+	if (secret_new(out, n / 2))
+		return -ENOMEM;
+	for (size_t i = 0; i < n / 2; i++) {
+		int hi = hex_digit(s[2 * i]), lo = hex_digit(s[2 * i + 1]);
+
+		if (hi < 0 || lo < 0) {
+			secret_free(out);
+			return -EINVAL;
+		}
+		out->p[i] = (uint8_t)(hi << 4 | lo);
+	}
+	return 0;
+}
+
+static int decode_base64(const char *s, struct secret *out)
+{
+	size_t n = strlen(s), pad = 0;
+	struct secret whole = {0};
+	int r;
+
+	if (!n || n % 4 ||
+	    strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=") != n)
+		return -EINVAL;
+	if (n / 4 * 3 > STORE_SECRET_MAX + 2)
+		return -EMSGSIZE;
+	pad = (s[n - 1] == '=') + (s[n - 2] == '=');
+	if (strcspn(s, "=") != n - pad)
+		return -EINVAL;
+	if (secret_new(&whole, n / 4 * 3))
+		return -ENOMEM;
+	r = EVP_DecodeBlock(whole.p, (const unsigned char *)s, (int)n);
+	if (r == (int)whole.n)
+		r = secret_dup(out, slice_of(whole.p, whole.n - pad));
+	else
+		r = -EINVAL;
+	secret_free(&whole);
+	return r;
+}
+
+int store_decode(const char *text, struct secret *out)
+{
+	size_t n = strlen(text);
+
+	if (!strncmp(text, "0x", 2))
+		return decode_hex(text + 2, out);
+	if (!strncmp(text, "0s", 2))
+		return decode_base64(text + 2, out);
+	if (!n)
+		return -EINVAL;
+	if (n > STORE_SECRET_MAX)
+		return -EMSGSIZE;
+	return secret_dup(out, slice_of(text, n));
+}
+
+static int no_memory(struct settings_error *err, const struct settings *s)
+{
+	settings_err(err, s, NULL, "out of memory");
+	return -ENOMEM;
+}
+
+static int read_id(struct store_secret *x, const struct settings *s, const struct settings_key *key,
+		   struct settings_error *err)
+{
+	struct store_id *id = x->id + x->n_ids;
+	struct conf_id parsed;
+	uint8_t *bytes;
+	int r;
+
+	if (x->n_ids == STORE_IDS_MAX)
+		return settings_err(err, s, key, "more than %d identities", STORE_IDS_MAX);
+	r = conf_id_parse(key->value, &parsed);
+	if (r == -ENOTSUP)
+		return settings_err(err, s, key,
+				    "distinguished names and wildcards are not supported yet");
+	/* not quoted: what stands here by mistake may be the secret */
+	if (r)
+		return settings_err(err, s, key, "not an identity");
+	bytes = malloc(parsed.n ? parsed.n : 1);
+	id->text = strdup(key->value);
+	if (!bytes || !id->text) {
+		free(bytes);
+		free(id->text);
+		return no_memory(err, s);
+	}
+	memcpy(bytes, parsed.b, parsed.n);
+	id->any = parsed.any;
+	id->id = (struct ike_id){.type = parsed.type, .data = slice_of(bytes, parsed.n)};
+	x->n_ids++;
+	return 0;
+}
+
+static int read_value(struct store_secret *x, const struct settings *s,
+		      const struct settings_key *key, struct settings_error *err)
+{
+	int r = store_decode(key->value, &x->value);
+
+	if (r == -ENOMEM)
+		return no_memory(err, s);
+	if (r == -EMSGSIZE)
+		return settings_err(err, s, key, "longer than %d bytes", STORE_SECRET_MAX);
+	if (r && !strncmp(key->value, "0x", 2))
+		return settings_err(err, s, key, "not pairs of hex digits behind 0x");
+	if (r && !strncmp(key->value, "0s", 2))
+		return settings_err(err, s, key, "not base64 behind 0s");
+	return r ? settings_err(err, s, key, "empty") : 0;
+}
+
+static int read_keys(struct store_secret *x, const struct settings *s, struct settings_error *err)
+{
+	const struct settings_key *key;
+	int r;
+
+	TAILQ_FOREACH (key, &s->keys, next) {
+		if (!strcmp(key->name, "secret"))
+			r = x->value.p ? settings_err(err, s, key, "given twice")
+				       : read_value(x, s, key, err);
+		else if (!strncmp(key->name, "id", 2))
+			r = read_id(x, s, key, err);
+		else
+			r = settings_err(err, s, key, "unknown key");
+		if (r)
+			return r;
+	}
+	if (!TAILQ_EMPTY(&s->sections))
+		return settings_err(err, TAILQ_FIRST(&s->sections), NULL, "unknown section");
+	return x->value.p ? 0 : settings_err(err, s, NULL, "secret is missing");
+}
+
+static int read_section(struct store *st, const struct settings *s, struct settings_error *err)
+{
+	const struct kind *kind = kind_of(s->name);
+	struct store_secret *x;
+	int r;
+
+	if (!kind)
+		return settings_err(err, s, NULL, "unknown kind of secret");
+	if (!kind->supported)
+		return settings_err(err, s, NULL, "secrets of kind %s are not supported yet",
+				    kind->word);
+	x = calloc(1, sizeof(*x));
+	if (!x)
+		return no_memory(err, s);
+	x->kind = strdup(kind->word);
+	x->name = strdup(s->name);
+	x->id = calloc(STORE_IDS_MAX, sizeof(*x->id));
+	if (!x->kind || !x->name || !x->id)
+		r = no_memory(err, s);
+	else
+		r = read_keys(x, s, err);
+	if (r) {
+		secret_drop(x);
+		return r;
+	}
+	if (x->n_ids) {
+		struct store_id *shrunk = realloc(x->id, x->n_ids * sizeof(*x->id));
+
+		x->id = shrunk ? shrunk : x->id;
+	}
+	TAILQ_INSERT_TAIL(&st->secrets, x, next);
+	st->n++;
+	return 0;
+}
+
+int store_read(struct store *st, const struct settings *root, struct settings_error *err)
+{
+	const struct settings *top = settings_section(root, "secrets"), *s;
+	int r;
+
+	if (!top)
+		return 0;
+	if (!TAILQ_EMPTY(&top->keys))
+		return settings_err(err, top, TAILQ_FIRST(&top->keys),
+				    "a secret is a section: ike-1 { secret = ... }");
+	TAILQ_FOREACH (s, &top->sections, next) {
+		r = read_section(st, s, err);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int store_load(struct store *s, const char *path, struct settings_error *err)
+{
+	struct settings *root;
+	int r;
+
+	if (access(path, F_OK) && errno == ENOENT)
+		return 0;
+	root = settings_load(path, err);
+	if (!root)
+		return -EINVAL;
+	r = store_read(s, root, err);
+	settings_free(root);
+	return r;
+}
+
+enum { FIT_NO, FIT_ANY, FIT_EXACT };
+
+static int fit(const struct store_secret *x, const struct ike_id *id)
+{
+	int best = x->n_ids ? FIT_NO : FIT_ANY;
+
+	for (unsigned int i = 0; i < x->n_ids; i++) {
+		if (x->id[i].any)
+			best = best > FIT_ANY ? best : FIT_ANY;
+		else if (id_equal(&x->id[i].id, id))
+			best = FIT_EXACT;
+	}
+	return best;
+}
+
+static bool lists_only(const struct store_secret *x, const struct ike_id *id)
+{
+	for (unsigned int i = 0; i < x->n_ids; i++) {
+		if (x->id[i].any || !id_equal(&x->id[i].id, id))
+			return false;
+	}
+	return x->n_ids > 0;
+}
+
+const struct store_secret *store_find(const struct store *s, const struct ike_id *local,
+				      const struct ike_id *remote)
+{
+	const struct store_secret *x, *best = NULL;
+	int best_rank = 0;
+
+	TAILQ_FOREACH (x, &s->secrets, next) {
+		int l = fit(x, local), r = fit(x, remote), rank;
+
+		if (r == FIT_NO && lists_only(x, local))
+			r = FIT_ANY;
+		if (r == FIT_NO)
+			continue;
+		rank = r * 4 + l;
+		if (rank > best_rank || (rank == best_rank && x->n_ids < best->n_ids)) {
+			best_rank = rank;
+			best = x;
+		}
+	}
+	return best;
+}
