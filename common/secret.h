@@ -8,21 +8,23 @@
 /*
  * Key material: memory that is locked, kept out of core dumps and wiped when freed. It has a
  * type of its own so that it is not printed, copied or forgotten by accident.
- * `p` is NULL when empty, `n` is not to be changed by hand. A struct secret is moved by secret_move,
- * never by assignment. All functions may be called from any thread.
+ * `p` is NULL when empty, `n` is not to be changed by hand. A struct secret is moved by
+ * secret_move, never by assignment. All functions may be called from any thread.
  */
 struct secret {
 	uint8_t *p;
 	size_t n;
 };
 
-/* Once a process, before the first secret: a locked heap of `bytes` (rounded up to whole pages), no core
- * dumps, not dumpable. 0 or -errno; after a failure secrets still work, unlocked, and secret_locked() says
- * so. A heap that is full grows by pieces, locked when RLIMIT_MEMLOCK allows it; all are wiped when freed. */
+/* Once a process, before the first secret: a locked heap of `bytes` (rounded up to whole pages), no
+ * core dumps, not dumpable. 0 or -errno; after a failure secrets still work, unlocked, and
+ * secret_locked() says so. A heap that is full grows by pieces, locked when RLIMIT_MEMLOCK allows
+ * it; all are wiped when freed. */
 int secret_init(size_t bytes);
 /* True while every piece of the heap is locked. */
 bool secret_locked(void);
-/* Bytes of the heap that are handed out, in cells of fixed sizes: what a measurement of memory wants. */
+/* Bytes of the heap that are handed out, in cells of fixed sizes: what a measurement of memory
+ * wants. */
 size_t secret_bytes(void);
 /* n zero bytes; 0 or -ENOMEM. `s` must be empty; it stays so when n is 0. */
 int secret_new(struct secret *s, size_t n) __attribute__((warn_unused_result));

@@ -10,8 +10,9 @@
  * IKE cryptography over OpenSSL EVP. No type of OpenSSL leaves agent/crypt. All functions: 0 or
  * -errno (-ENOTSUP algorithm not available, -EBADMSG authentication failed, -ENOMEM).
  */
-/* Fetches algorithms once; any other function does so itself when it is the first. What the library lacks is
- * named in the log; -ENOTSUP only when nothing could work without it. Call it before a sandbox closes. */
+/* Fetches algorithms once; any other function does so itself when it is the first. What the library
+ * lacks is named in the log; -ENOTSUP only when nothing could work without it. Call it before a
+ * sandbox closes. */
 int crypt_init(void);
 /* Does the library here have this row? */
 bool crypt_available(const struct alg *a);
@@ -41,16 +42,17 @@ int kdf_ike(const struct ike_suite *s, struct slice ni, struct slice nr, struct 
 	    uint64_t spi_i, uint64_t spi_r, struct ike_keys *k);
 /* Rekeyed IKE SA: SKEYSEED = prf_old(SK_d_old, g^ir | Ni | Nr). */
 int kdf_ike_rekey(uint16_t old_prf, const struct secret *old_sk_d, const struct ike_suite *s,
-		  struct slice ni, struct slice nr, struct slice shared, uint64_t spi_i, uint64_t spi_r,
-		  struct ike_keys *k);
+		  struct slice ni, struct slice nr, struct slice shared, uint64_t spi_i,
+		  uint64_t spi_r, struct ike_keys *k);
 
 struct child_suite {
 	uint16_t encr, encr_bits, integ, ke; /* ke: PFS group or 0 */
 	bool esn;
 };
 int child_suite_from(const struct proposal *p, struct child_suite *s);
+/* Of the initiator's and of the responder's direction; encr: key then salt. */
 struct child_keys {
-	struct secret encr_i, integ_i, encr_r, integ_r; /* initiator's and responder's direction; encr: key then salt */
+	struct secret encr_i, integ_i, encr_r, integ_r;
 };
 void child_keys_free(struct child_keys *k);
 /* `shared` empty without PFS. ni, nr of the exchange that creates the Child SA. */
@@ -62,18 +64,20 @@ int kdf_child(uint16_t prf_id, const struct secret *sk_d, const struct child_sui
 size_t sk_overhead(const struct ike_suite *s, size_t n);
 /*
  * Seals a chain into a whole datagram: header (lengths filled in), SK payload, IV, ciphertext, ICV.
- * ek, ak: SK_e and SK_a of the sender. `counter` makes the IV of AEADs unique: pass a number that never
- * repeats under the key. out must have room. RFC 7296 3.14, 3.16.
+ * ek, ak: SK_e and SK_a of the sender. `counter` makes the IV of AEADs unique: pass a number that
+ * never repeats under the key. out must have room. RFC 7296 3.14, 3.16.
  */
 struct msg_wr;
 struct ike_hdr;
 struct wr;
 int sk_seal(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
-	    uint64_t counter, const struct ike_hdr *hdr, const struct msg_wr *chain, struct wr *out);
+	    uint64_t counter, const struct ike_hdr *hdr, const struct msg_wr *chain,
+	    struct wr *out);
 /*
- * Opens sk.body of a decoded message into `plain` (cap at least the body's length); *n is the length of
- * the payloads without padding. -EBADMSG on a wrong tag, compared in constant time before anything is
- * looked at; -EINVAL on lengths that cannot be, and on padding that a peer with the key got wrong.
+ * Opens sk.body of a decoded message into `plain` (cap at least the body's length); *n is the
+ * length of the payloads without padding. -EBADMSG on a wrong tag, compared in constant time before
+ * anything is looked at; -EINVAL on lengths that cannot be, and on padding that a peer with the key
+ * got wrong.
  */
 struct ike_msg;
 int sk_open(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
@@ -85,9 +89,10 @@ struct ke;
 struct ke *ke_new(uint16_t group); /* NULL and errno */
 struct slice ke_public(const struct ke *k);
 uint16_t ke_group(const struct ke *k);
-/* Checks the peer's value (length, range, on the curve, not zero: RFC 6989) and derives. -EINVAL when it is bad:
- * then the pair lives on, for a forged answer must not end the exchange (RFC 7296 2.4). After success the
- * private half is gone and a second call gives -EPIPE. `out` must be empty. */
+/* Checks the peer's value (length, range, on the curve, not zero: RFC 6989) and derives. -EINVAL
+ * when it is bad: then the pair lives on, for a forged answer must not end the exchange (RFC
+ * 7296 2.4). After success the private half is gone and a second call gives -EPIPE. `out` must be
+ * empty. */
 int ke_shared(struct ke *k, struct slice peer, struct secret *out);
 void ke_free(struct ke *k);
 bool ke_supported(uint16_t group);

@@ -6,9 +6,10 @@
 struct event_base;
 
 /*
- * Slow crypto as jobs on copied data. A small pool of threads computes; the result comes back to the
- * loop's thread by callback. Cheap groups (x25519, P-256) run at once, inside the call, and their
- * callback runs before it returns. What crosses the wait is the caller's {id, generation} in `ref`.
+ * Slow crypto as jobs on copied data. A small pool of threads computes; the result comes back to
+ * the loop's thread by callback. Cheap groups (x25519, P-256) run at once, inside the call, and
+ * their callback runs before it returns. What crosses the wait is the caller's {id, generation} in
+ * `ref`.
  */
 enum { JOBS_MAX = 4096 };
 struct jobs;
@@ -24,10 +25,11 @@ struct job_ref {
 	uint64_t tag;
 };
 
-/* The callback takes `ke` (and sets it to NULL) and `shared` (secret_move); what it leaves is freed. */
+/* The callback takes `ke` (and sets it to NULL) and `shared` (secret_move); what it leaves is
+ * freed. */
 struct ke_result {
 	int error;	      /* 0 or -errno */
-	struct ke *ke;	      /* key pair of generate; after finish only when the peer's value was bad (-EINVAL) */
+	struct ke *ke;	      /* of generate; of finish only after -EINVAL, a bad value */
 	struct secret shared; /* empty for generate */
 	uint8_t public_value[CRYPT_KE_PUBLIC_MAX];
 	size_t public_len;
@@ -35,8 +37,9 @@ struct ke_result {
 typedef void (*ke_done_fn)(void *ctx, struct job_ref ref, struct ke_result *r);
 
 /* Initiator: make a key pair. Responder: pair and shared secret from the peer's value in one job.
- * Initiator, second step: shared secret from a pair (taken) and the peer's value. 0 or -errno: then no callback, and
- * a pair stays the caller's. -EBUSY at JOBS_MAX, -ENOTSUP for a group that we do not do. */
+ * Initiator, second step: shared secret from a pair (taken) and the peer's value. 0 or -errno: then
+ * no callback, and a pair stays the caller's. -EBUSY at JOBS_MAX, -ENOTSUP for a group that we do
+ * not do. */
 int job_ke_generate(struct jobs *j, uint16_t group, ke_done_fn done, void *ctx, struct job_ref ref);
 int job_ke_respond(struct jobs *j, uint16_t group, struct slice peer, ke_done_fn done, void *ctx,
 		   struct job_ref ref);

@@ -102,8 +102,20 @@ static void test_keywords(void **state)
 static void test_unknown(void **state)
 {
 	static const char *const words[] = {
-	    "",	       "aes1",	    "aes128gcm1", "aes512",	"gcm", "sha", "prf", "modp", ",",
-	    "md5,sha", "aes128gcm,aes128gcm128",	 "x25519 ", "aes128-", "modp1024",
+	    "",
+	    "aes1",
+	    "aes128gcm1",
+	    "aes512",
+	    "gcm",
+	    "sha",
+	    "prf",
+	    "modp",
+	    ",",
+	    "md5,sha",
+	    "aes128gcm,aes128gcm128",
+	    "x25519 ",
+	    "aes128-",
+	    "modp1024",
 	};
 
 	(void)state;
@@ -111,7 +123,8 @@ static void test_unknown(void **state)
 		assert_null(alg_by_name(words[i], 0));
 	assert_null(alg_by_name("sha256", IKE_T_PRF));
 	assert_null(alg_by_name("x25519", IKE_T_ENCR));
-	/* RFC 7296 3.3.5: the Key Length attribute must be there for AES, and must not be for others */
+	/* RFC 7296 3.3.5: the Key Length attribute must be there for AES, and must not be for
+	 * others */
 	assert_null(alg_find(IKE_T_ENCR, ENCR_AES_CBC, 0));
 	assert_null(alg_find(IKE_T_ENCR, ENCR_AES_CBC, 512));
 	assert_null(alg_find(IKE_T_PRF, PRF_HMAC_SHA2_256, 256));
@@ -137,7 +150,8 @@ static void test_proposal_str(void **state)
 	assert_string_equal(proposal_str(&p, buf, 10), "AES_GCM_1");
 	assert_string_equal(proposal_str(&p, buf, 1), "");
 	p.t[1].id = 4242;
-	assert_string_equal(proposal_str(&p, buf, sizeof(buf)), "AES_GCM_16_128/2:4242/CURVE_25519");
+	assert_string_equal(proposal_str(&p, buf, sizeof(buf)),
+			    "AES_GCM_16_128/2:4242/CURVE_25519");
 	p.n = 0;
 	assert_string_equal(proposal_str(&p, buf, sizeof(buf)), "");
 }
@@ -152,24 +166,39 @@ static void test_ike_suite(void **state)
 	    {0, 3, {{IKE_T_ENCR, ENCR_AES_GCM_16, 256}, {IKE_T_PRF, 7, 0}, {IKE_T_KE, 31, 0}}},
 	    {0,
 	     4,
-	     {{IKE_T_ENCR, ENCR_AES_GCM_16, 256}, {IKE_T_PRF, 7, 0}, {IKE_T_KE, 31, 0}, {IKE_T_INTEG, 0, 0}}},
+	     {{IKE_T_ENCR, ENCR_AES_GCM_16, 256},
+	      {IKE_T_PRF, 7, 0},
+	      {IKE_T_KE, 31, 0},
+	      {IKE_T_INTEG, 0, 0}}},
 	    {0,
 	     4,
-	     {{IKE_T_ENCR, ENCR_AES_CBC, 128}, {IKE_T_PRF, 5, 0}, {IKE_T_KE, 14, 0}, {IKE_T_INTEG, 12, 0}}},
+	     {{IKE_T_ENCR, ENCR_AES_CBC, 128},
+	      {IKE_T_PRF, 5, 0},
+	      {IKE_T_KE, 14, 0},
+	      {IKE_T_INTEG, 12, 0}}},
 	    /* no ENCR, no PRF, no KE, KE none */
 	    {-ENOTSUP, 3, {{IKE_T_INTEG, 12, 0}, {IKE_T_PRF, 7, 0}, {IKE_T_KE, 31, 0}}},
 	    {-ENOTSUP, 2, {{IKE_T_ENCR, ENCR_AES_GCM_16, 256}, {IKE_T_KE, 31, 0}}},
 	    {-ENOTSUP, 2, {{IKE_T_ENCR, ENCR_AES_GCM_16, 256}, {IKE_T_PRF, 7, 0}}},
-	    {-ENOTSUP, 3, {{IKE_T_ENCR, ENCR_AES_GCM_16, 256}, {IKE_T_PRF, 7, 0}, {IKE_T_KE, 0, 0}}},
+	    {-ENOTSUP,
+	     3,
+	     {{IKE_T_ENCR, ENCR_AES_GCM_16, 256}, {IKE_T_PRF, 7, 0}, {IKE_T_KE, 0, 0}}},
 	    /* AEAD with integrity, CBC without */
 	    {-ENOTSUP,
 	     4,
-	     {{IKE_T_ENCR, ENCR_AES_GCM_16, 256}, {IKE_T_PRF, 7, 0}, {IKE_T_KE, 31, 0}, {IKE_T_INTEG, 12, 0}}},
+	     {{IKE_T_ENCR, ENCR_AES_GCM_16, 256},
+	      {IKE_T_PRF, 7, 0},
+	      {IKE_T_KE, 31, 0},
+	      {IKE_T_INTEG, 12, 0}}},
 	    {-ENOTSUP, 3, {{IKE_T_ENCR, ENCR_AES_CBC, 128}, {IKE_T_PRF, 7, 0}, {IKE_T_KE, 31, 0}}},
 	    /* key length missing, unknown ids */
 	    {-ENOTSUP, 3, {{IKE_T_ENCR, ENCR_AES_GCM_16, 0}, {IKE_T_PRF, 7, 0}, {IKE_T_KE, 31, 0}}},
-	    {-ENOTSUP, 3, {{IKE_T_ENCR, ENCR_AES_GCM_16, 128}, {IKE_T_PRF, 77, 0}, {IKE_T_KE, 31, 0}}},
-	    {-ENOTSUP, 3, {{IKE_T_ENCR, ENCR_AES_GCM_16, 128}, {IKE_T_PRF, 7, 0}, {IKE_T_KE, 1, 0}}},
+	    {-ENOTSUP,
+	     3,
+	     {{IKE_T_ENCR, ENCR_AES_GCM_16, 128}, {IKE_T_PRF, 77, 0}, {IKE_T_KE, 31, 0}}},
+	    {-ENOTSUP,
+	     3,
+	     {{IKE_T_ENCR, ENCR_AES_GCM_16, 128}, {IKE_T_PRF, 7, 0}, {IKE_T_KE, 1, 0}}},
 	};
 
 	(void)state;

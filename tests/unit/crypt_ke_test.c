@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The file itself, for known answers need a pair with a given private value, which the product never makes. */
+/* The file itself, for known answers need a pair with a given private value, which the product
+ * never makes. */
 #include "agent/crypt/ke.c"
 #include "vectors.h"
 
@@ -211,8 +212,9 @@ static void test_off_curve(void **state)
 		ke_free(good);
 	}
 	/* (0, sqrt(b)) of P-256 with x + p instead of x: on the curve but for the range */
-	refused(KE_ECP_256, HEX("ffffffff00000001000000000000000000000000ffffffffffffffffffffffff"
-				"66485c780e2f83d72433bd5d84a06bb6541c2af31dae871728bf856a174f93f4"));
+	refused(KE_ECP_256,
+		HEX("ffffffff00000001000000000000000000000000ffffffffffffffffffffffff"
+		    "66485c780e2f83d72433bd5d84a06bb6541c2af31dae871728bf856a174f93f4"));
 }
 
 /* RFC 7748 6.1: points of small order, whose result is zero. */
@@ -250,10 +252,12 @@ static void test_rfc_vectors(void **state)
 {
 	(void)state;
 	/* RFC 7748 5.2 and 6.1 */
-	known(KE_CURVE25519, HEX("a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4"),
+	known(KE_CURVE25519,
+	      HEX("a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4"),
 	      HEX("e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c"),
 	      HEX("c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552"));
-	known(KE_CURVE25519, HEX("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb"),
+	known(KE_CURVE25519,
+	      HEX("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb"),
 	      HEX("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"),
 	      HEX("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742"));
 	/* RFC 5903 8.1 */
@@ -263,13 +267,18 @@ static void test_rfc_vectors(void **state)
 	      HEX("d6840f6b42f6edafd13116e0e12565202fef8e9ece7dce03812464d04b9442de"));
 	/* RFC 5903 8.2 */
 	known(KE_ECP_384,
-	      HEX("099f3c7034d4a2c699884d73a375a67f7624ef7c6b3c0f160647b67414dce655e35b538041e649ee3faef896783ab194"),
-	      HEX("e558dbef53eecde3d3fccfc1aea08a89a987475d12fd950d83cfa41732bc509d0d1ac43a0336def96fda41d0774a3571"
-		  "dcfbec7aacf3196472169e838430367f66eebe3c6e70c416dd5f0c68759dd1fff83fa40142209dff5eaad96db9e6386c"),
-	      HEX("11187331c279962d93d604243fd592cb9d0a926f422e47187521287e7156c5c4d603135569b9e9d09cf5d4a270f59746"));
+	      HEX("099f3c7034d4a2c699884d73a375a67f7624ef7c6b3c0f160647b67414dce655e35b538041e649ee"
+		  "3faef896783ab194"),
+	      HEX("e558dbef53eecde3d3fccfc1aea08a89a987475d12fd950d83cfa41732bc509d0d1ac43a0336def9"
+		  "6fda41d0774a3571"
+		  "dcfbec7aacf3196472169e838430367f66eebe3c6e70c416dd5f0c68759dd1fff83fa40142209dff"
+		  "5eaad96db9e6386c"),
+	      HEX("11187331c279962d93d604243fd592cb9d0a926f422e47187521287e7156c5c4d603135569b9e9d0"
+		  "9cf5d4a270f59746"));
 }
 
-/* Result of one vector: shared secret as given, or -EINVAL; forms that IKE does not have are refused too. */
+/* Result of one vector: shared secret as given, or -EINVAL; forms that IKE does not have are
+ * refused too. */
 static void wycheproof_one(uint16_t group, const json_t *t, bool point)
 {
 	struct slice pub = vector_bytes(t, "public"), priv = vector_bytes(t, "private");
@@ -315,8 +324,10 @@ static void test_wycheproof(void **state)
 		json_t *root = vectors_load(files[f].file), *g, *t;
 		size_t i, j;
 
-		json_array_foreach(json_object_get(root, "testGroups"), i, g) {
-			json_array_foreach(json_object_get(g, "tests"), j, t) {
+		json_array_foreach(json_object_get(root, "testGroups"), i, g)
+		{
+			json_array_foreach(json_object_get(g, "tests"), j, t)
+			{
 				wycheproof_one(files[f].group, t, files[f].group != KE_CURVE25519);
 				done++;
 			}

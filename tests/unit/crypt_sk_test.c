@@ -67,8 +67,8 @@ static size_t seal(const struct ike_suite *s, const struct ike_keys *k, uint64_t
 	return w.n;
 }
 
-static int open_datagram(const struct ike_suite *s, const struct ike_keys *k, struct slice d, uint8_t *plain,
-			 size_t cap, size_t *n)
+static int open_datagram(const struct ike_suite *s, const struct ike_keys *k, struct slice d,
+			 uint8_t *plain, size_t cap, size_t *n)
 {
 	struct ike_msg m;
 
@@ -118,13 +118,15 @@ static void test_decodes(void **state)
 		keys_make(&suites[i], &k);
 		msg_wr_init(&chain, buf, sizeof(buf));
 		msg_put_id(&chain, IKE_PL_IDI, &id);
-		msg_put_auth(&chain, AUTH_METHOD_PSK, slice_of("0123456789abcdef0123456789abcdef", 32));
+		msg_put_auth(&chain, AUTH_METHOD_PSK,
+			     slice_of("0123456789abcdef0123456789abcdef", 32));
 		assert_int_equal(sk_seal(&suites[i], &k.ei, &k.ai, 7, &hdr, &chain, &w), 0);
 		assert_int_equal(msg_decode(wr_slice(&w), &m), WIRE_OK);
 		assert_int_equal(m.hdr.length, w.n);
 		assert_int_equal(m.hdr.next, IKE_PL_SK);
 		assert_int_equal(m.sk.first, IKE_PL_IDI);
-		assert_int_equal(sk_open(&suites[i], &k.ei, &k.ai, &m, plain, sizeof(plain), &n), 0);
+		assert_int_equal(sk_open(&suites[i], &k.ei, &k.ai, &m, plain, sizeof(plain), &n),
+				 0);
 		assert_int_equal(msg_decode_inner(slice_of(plain, n), m.sk.first, &m), WIRE_OK);
 		assert_int_equal(m.id_i.type, ID_FQDN);
 		assert_memory_equal(m.id_i.data.p, "gw.example", 10);
@@ -153,16 +155,17 @@ static void test_every_bit_counts(void **state)
 				out[at] ^= (uint8_t)(1 << bit);
 				/* m still points into out: the lengths stay, the bytes are wrong */
 				memset(plain, 0x77, sizeof(plain));
-				assert_int_equal(sk_open(&suites[i], &k.ei, &k.ai, &m, plain,
-							 sizeof(plain), &n),
-						 -EBADMSG);
+				assert_int_equal(
+				    sk_open(&suites[i], &k.ei, &k.ai, &m, plain, sizeof(plain), &n),
+				    -EBADMSG);
 				assert_int_equal(n, 0);
 				/* nothing that was decrypted without proof is left */
 				assert_true(!memchr(plain, 'v', sizeof(plain)));
 				out[at] ^= (uint8_t)(1 << bit);
 			}
 		}
-		assert_int_equal(sk_open(&suites[i], &k.ei, &k.ai, &m, plain, sizeof(plain), &n), 0);
+		assert_int_equal(sk_open(&suites[i], &k.ei, &k.ai, &m, plain, sizeof(plain), &n),
+				 0);
 		ike_keys_free(&k);
 	}
 }
@@ -249,13 +252,17 @@ static void test_keys_must_fit(void **state)
 	w = wr_of(out, sizeof(out));
 	assert_int_equal(sk_seal(&suites[0], &cbc.ei, &cbc.ai, 3, &hdr, &chain, &w), -EINVAL);
 	assert_int_equal(sk_seal(&suites[5], &cbc.ei, &gcm.ai, 3, &hdr, &chain, &w), -EINVAL);
-	assert_int_equal(msg_decode(slice_of(out, seal(&suites[0], &gcm, 1, 64, out, sizeof(out))), &m),
-			 WIRE_OK);
-	assert_int_equal(sk_open(&suites[5], &gcm.ei, &gcm.ai, &m, plain, sizeof(plain), &n), -EINVAL);
+	assert_int_equal(
+	    msg_decode(slice_of(out, seal(&suites[0], &gcm, 1, 64, out, sizeof(out))), &m),
+	    WIRE_OK);
+	assert_int_equal(sk_open(&suites[5], &gcm.ei, &gcm.ai, &m, plain, sizeof(plain), &n),
+			 -EINVAL);
 	/* the other direction's key, and no SK payload at all */
-	assert_int_equal(sk_open(&suites[0], &gcm.er, &gcm.ar, &m, plain, sizeof(plain), &n), -EBADMSG);
+	assert_int_equal(sk_open(&suites[0], &gcm.er, &gcm.ar, &m, plain, sizeof(plain), &n),
+			 -EBADMSG);
 	m.sk.present = false;
-	assert_int_equal(sk_open(&suites[0], &gcm.ei, &gcm.ai, &m, plain, sizeof(plain), &n), -EINVAL);
+	assert_int_equal(sk_open(&suites[0], &gcm.ei, &gcm.ai, &m, plain, sizeof(plain), &n),
+			 -EINVAL);
 	bad.encr_bits = 0;
 	assert_int_equal(sk_open(&bad, &gcm.ei, &gcm.ai, &m, plain, sizeof(plain), &n), -ENOTSUP);
 	assert_int_equal(sk_overhead(&bad, 10), 0);
@@ -266,7 +273,8 @@ static void test_keys_must_fit(void **state)
 	ike_keys_free(&cbc);
 }
 
-/* RFC 5282 3.1: the IV of an AEAD is the counter. RFC 7296 3.14: the IV of CBC cannot be foretold. */
+/* RFC 5282 3.1: the IV of an AEAD is the counter. RFC 7296 3.14: the IV of CBC cannot be foretold.
+ */
 static void test_iv(void **state)
 {
 	uint8_t a[256], b[256];
@@ -287,8 +295,8 @@ static void test_iv(void **state)
 }
 
 /*
- * A peer that knows the keys and says that there is more padding than bytes: with one block of CBC the last
- * byte of the IV flips the pad length, and the ICV is made anew.
+ * A peer that knows the keys and says that there is more padding than bytes: with one block of CBC
+ * the last byte of the IV flips the pad length, and the ICV is made anew.
  */
 static void test_bad_padding(void **state)
 {
@@ -317,10 +325,12 @@ static void test_bad_padding(void **state)
 }
 
 /* The nonce is salt | IV, so any vector with a nonce of 12 bytes is an SK payload. */
-static void gcm_vector(const json_t *t, unsigned int bits, unsigned int *valid, unsigned int *invalid)
+static void gcm_vector(const json_t *t, unsigned int bits, unsigned int *valid,
+		       unsigned int *invalid)
 {
 	struct ike_suite s = suites[0];
-	struct slice key = vector_bytes(t, "key"), iv = vector_bytes(t, "iv"), want = vector_bytes(t, "msg");
+	struct slice key = vector_bytes(t, "key"), iv = vector_bytes(t, "iv"),
+		     want = vector_bytes(t, "msg");
 	struct slice ct = vector_bytes(t, "ct"), tag = vector_bytes(t, "tag");
 	bool good = !strcmp(json_string_value(json_object_get(t, "result")), "valid");
 	uint8_t key_buf[64], body[4096], plain[4096];
@@ -367,13 +377,14 @@ static void test_wycheproof(void **state)
 	(void)state;
 	if (!root)
 		skip();
-	json_array_foreach(json_object_get(root, "testGroups"), i, g) {
+	json_array_foreach(json_object_get(root, "testGroups"), i, g)
+	{
 		if (json_integer_value(json_object_get(g, "ivSize")) != 96 ||
 		    json_integer_value(json_object_get(g, "tagSize")) != 128)
 			continue;
 		json_array_foreach(json_object_get(g, "tests"), j, t)
-			gcm_vector(t, (unsigned int)json_integer_value(json_object_get(g, "keySize")), &valid,
-				   &invalid);
+		    gcm_vector(t, (unsigned int)json_integer_value(json_object_get(g, "keySize")),
+			       &valid, &invalid);
 	}
 	assert_true(valid > 20 && invalid > 20);
 	json_decref(root);
@@ -382,10 +393,14 @@ static void test_wycheproof(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_round_trip),	     cmocka_unit_test(test_decodes),
-	    cmocka_unit_test(test_every_bit_counts), cmocka_unit_test(test_truncated),
-	    cmocka_unit_test(test_room),	     cmocka_unit_test(test_keys_must_fit),
-	    cmocka_unit_test(test_iv),		     cmocka_unit_test(test_bad_padding),
+	    cmocka_unit_test(test_round_trip),
+	    cmocka_unit_test(test_decodes),
+	    cmocka_unit_test(test_every_bit_counts),
+	    cmocka_unit_test(test_truncated),
+	    cmocka_unit_test(test_room),
+	    cmocka_unit_test(test_keys_must_fit),
+	    cmocka_unit_test(test_iv),
+	    cmocka_unit_test(test_bad_padding),
 	    cmocka_unit_test(test_wycheproof),
 	};
 

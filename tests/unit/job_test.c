@@ -72,14 +72,16 @@ static void whole_exchange(struct jobs *j, uint16_t group)
 	assert_int_equal(init.pub_len, ke_public_len(group));
 	assert_memory_equal(init.pub, ke_public(init.ke).p, init.pub_len);
 
-	assert_int_equal(job_ke_respond(j, group, slice_of(init.pub, init.pub_len), take, &resp, ref), 0);
+	assert_int_equal(
+	    job_ke_respond(j, group, slice_of(init.pub, init.pub_len), take, &resp, ref), 0);
 	drain(j);
 	assert_int_equal(resp.calls, 1);
 	assert_int_equal(resp.error, 0);
 	assert_null(resp.ke);
 	assert_non_null(resp.shared.p);
 
-	assert_int_equal(job_ke_finish(j, init.ke, slice_of(resp.pub, resp.pub_len), take, &fin, ref), 0);
+	assert_int_equal(
+	    job_ke_finish(j, init.ke, slice_of(resp.pub, resp.pub_len), take, &fin, ref), 0);
 	drain(j);
 	assert_int_equal(fin.calls, 1);
 	assert_int_equal(fin.error, 0);
@@ -125,7 +127,8 @@ static void test_cheap_at_once(void **state)
 	jobs_free(j);
 }
 
-/* A bad value: the responder's job fails, the initiator's gives the pair back for the next answer. */
+/* A bad value: the responder's job fails, the initiator's gives the pair back for the next answer.
+ */
 static void test_bad_value(void **state)
 {
 	static const uint16_t groups[] = {KE_CURVE25519, KE_ECP_384, KE_MODP_2048};
@@ -137,7 +140,8 @@ static void test_bad_value(void **state)
 		size_t n = ke_public_len(groups[i]);
 		struct got g = {0}, f = {0};
 
-		assert_int_equal(job_ke_respond(j, groups[i], slice_of(zeros, n), take, &g, ref), 0);
+		assert_int_equal(job_ke_respond(j, groups[i], slice_of(zeros, n), take, &g, ref),
+				 0);
 		drain(j);
 		assert_int_equal(g.error, -EINVAL);
 		assert_null(g.ke);
@@ -167,9 +171,11 @@ static void test_refused(void **state)
 	assert_int_equal(job_ke_generate(j, KE_NONE, take, &g, ref), -ENOTSUP);
 	assert_int_equal(job_ke_generate(j, KE_MODP_768, take, &g, ref), -ENOTSUP);
 	assert_int_equal(job_ke_respond(j, 999, slice_of(zeros, 32), take, &g, ref), -ENOTSUP);
-	assert_int_equal(job_ke_respond(j, KE_CURVE25519, slice_of(zeros, sizeof(zeros)), take, &g, ref),
+	assert_int_equal(
+	    job_ke_respond(j, KE_CURVE25519, slice_of(zeros, sizeof(zeros)), take, &g, ref),
+	    -EINVAL);
+	assert_int_equal(job_ke_finish(j, ke, slice_of(zeros, sizeof(zeros)), take, &g, ref),
 			 -EINVAL);
-	assert_int_equal(job_ke_finish(j, ke, slice_of(zeros, sizeof(zeros)), take, &g, ref), -EINVAL);
 	assert_int_equal(g.calls, 0);
 	ke_free(ke);
 	jobs_free(j);
@@ -200,8 +206,8 @@ static void test_limit_and_leftovers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_exchanges), cmocka_unit_test(test_cheap_at_once),
-	    cmocka_unit_test(test_bad_value), cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_exchanges),		cmocka_unit_test(test_cheap_at_once),
+	    cmocka_unit_test(test_bad_value),		cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_limit_and_leftovers),
 	};
 	int r;

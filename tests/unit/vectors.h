@@ -11,8 +11,8 @@
 #include <string.h>
 
 /*
- * Test vectors of others, read where they are: $XDPSEC_TESTDATA/vectors or ../shared/testdata/vectors.
- * A test that finds none skips.
+ * Test vectors of others, read where they are: $XDPSEC_TESTDATA/vectors or
+ * ../shared/testdata/vectors. A test that finds none skips.
  */
 static inline json_t *vectors_load(const char *name)
 {
@@ -39,7 +39,8 @@ static inline struct slice hex_bytes(const char *hex, uint8_t *buf, size_t cap)
 	return slice_of(buf, n);
 }
 
-/* The bytes of a member of an object, as long as the object lives only in this static store of 16. */
+/* The bytes of a member of an object, as long as the object lives only in this static store of 16.
+ */
 static inline struct slice vector_bytes(const json_t *o, const char *key)
 {
 	static uint8_t store[16][8192];
