@@ -44,7 +44,7 @@ static unsigned int distance(const char *a, const char *b)
 
 const char *settings_nearest(const char *word, const char *const *known)
 {
-	unsigned int best = (unsigned int)strlen(word) / 3 + 1;
+	unsigned int best = strlen(word) < 3 ? 1 : (unsigned int)strlen(word) / 3;
 	const char *found = NULL;
 
 	for (; *known; known++) {
