@@ -294,8 +294,8 @@ static void accepted_at_default(void **state)
 	    CHILD("copy_dscp = no"),
 	    CHILD("copy_dscp = yes"),
 	    CONN("local_addrs = %any"),
-	    "connections { gw {\nlocal { auth = psk\nid = %any }\n"
-	    "remote { auth = psk\nrevocation = relaxed\nround = 3 } } }",
+	    ("connections { gw {\nlocal { auth = psk\nid = %any }\n"
+	     "remote { auth = psk\nrevocation = relaxed\nround = 3 } } }"),
 	};
 
 	(void)state;
