@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "start.h"
 
+#include "agent/keys/keys.h"
 #include "common/log.h"
 
 #include <cap-ng.h>
@@ -28,6 +29,7 @@ static const char usage[] =
 	"      --pin-dir DIR   where the maps are pinned (/sys/fs/bpf/xdpsec)\n"
 	"      --run-dir DIR   sockets, lock and pid file (/run/xdpsec)\n"
 	"      --check         read both files and the secrets, say what is wrong, end\n"
+	"      --no-sandbox    keys role without seccomp: where the kernel has none\n"
 	"  -d, --debug LEVEL   log level of all groups, -1 (silent) to 4\n"
 	"  -V, --version\n"
 	"  -h, --help\n"
@@ -47,13 +49,14 @@ static int parse_level(const char *text, int *level)
 
 int start_options(int argc, char **argv, struct start_options *opt)
 {
-	enum { OPT_PIN = 256, OPT_RUN, OPT_SWANCTL, OPT_CHECK };
+	enum { OPT_PIN = 256, OPT_RUN, OPT_SWANCTL, OPT_CHECK, OPT_NO_SANDBOX };
 	static const struct option table[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"swanctl", required_argument, NULL, OPT_SWANCTL},
 		{"pin-dir", required_argument, NULL, OPT_PIN},
 		{"run-dir", required_argument, NULL, OPT_RUN},
 		{"check", no_argument, NULL, OPT_CHECK},
+		{"no-sandbox", no_argument, NULL, OPT_NO_SANDBOX},
 		{"debug", required_argument, NULL, 'd'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
@@ -74,6 +77,9 @@ int start_options(int argc, char **argv, struct start_options *opt)
 			return -EINVAL;
 		case OPT_PIN:
 			opt->pin_dir = optarg;
+			break;
+		case OPT_NO_SANDBOX:
+			keys_allow_unsandboxed();
 			break;
 		case OPT_RUN:
 			opt->run_dir = optarg;

@@ -296,10 +296,29 @@ static void test_parent_dies(void **state)
 	close(p[1]);
 }
 
+/* Asked for in so many words: no filter, all else stays. The last test, for there is no way back.
+ */
+static void test_no_sandbox(void **state)
+{
+	struct keys *k;
+	char v[64];
+
+	(void)state;
+	keys_allow_unsandboxed();
+	k = start("secrets { ike { secret = x } }\n");
+	status_line(keys_pid(k), "Seccomp", v, sizeof(v));
+	assert_string_equal(v, "0");
+	status_line(keys_pid(k), "NoNewPrivs", v, sizeof(v));
+	assert_string_equal(v, "1");
+	status_line(keys_pid(k), "CapEff", v, sizeof(v));
+	assert_string_equal(v, "0000000000000000");
+	keys_stop(k);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_decode),	cmocka_unit_test(test_malformed),
     cmocka_unit_test(test_locked_in),	cmocka_unit_test(test_filter_kills),
-    cmocka_unit_test(test_parent_dies),
+    cmocka_unit_test(test_parent_dies), cmocka_unit_test(test_no_sandbox),
 };
 
 KEYS_TEST_MAIN("keys role", tests)
