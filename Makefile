@@ -159,9 +159,9 @@ $(B)/tests/bpf/%: $(B)/tests/bpf/%.o $(B)/libloader.a $(B)/libmaps.a $(B)/libcom
 	$(call say,LD,$@)
 	$(Q)$(link) $^ $(LIBS_LOADER) $(LIBS_COMMON) -lcmocka
 
-$(B)/tests/net/%: $(B)/tests/net/%.o $(B)/libcommon.a
+$(B)/tests/net/%: $(B)/tests/net/%.o $(B)/libmaps.a $(B)/libcommon.a
 	$(call say,LD,$@)
-	$(Q)$(link) $^ $(LIBS_COMMON)
+	$(Q)$(link) $^ $(LIBS_MAPS) $(LIBS_COMMON)
 
 # ---- fuzzers: clang and libFuzzer, each source compiled once with coverage. A fuzzer names the folders it
 # needs in a comment, "fuzz-rooms: common agent/wire", and links what it uses of them; default: all of the
