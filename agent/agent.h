@@ -13,6 +13,7 @@
  * keeps its own state (tables, counters, cookie secret) in `core`, which only agent/sa and agent/exch see.
  */
 struct agent_core;
+struct agent_parts;
 
 struct agent {
 	struct event_base *base;
@@ -21,6 +22,7 @@ struct agent {
 	struct jobs *jobs;
 	struct keys *keys;
 	struct engine *engine; /* NULL: no maps; IKE works, Child SAs are refused */
+	const struct agent_parts *parts; /* NULL: the real ones, agent/exch/parts.h */
 	struct agent_core *core;
 };
 

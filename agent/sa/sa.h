@@ -6,12 +6,24 @@
 #include "agent/engine/engine.h"
 #include "common/log.h"
 #include "handle.h"
+#include "timer.h"
 
 #include <sys/queue.h>
+
+/* No memory for a hash table must not end the process: whoever adds asks TABLE_HAS. */
+#ifndef HASH_NONFATAL_OOM
+#define HASH_NONFATAL_OOM 1
+#endif
 #include <uthash.h>
 
 struct agent;
-struct event;
+
+enum { SA_DIGEST_LEN = 16 };
+
+struct nonce {
+	uint16_t n;
+	uint8_t b[IKE_NONCE_MAX];
+};
 
 /* Few states; flags are facts. Legal arrows are in ike_sa.c, the only place that moves them. */
 enum ike_state {
@@ -53,10 +65,15 @@ struct child_sa {
 	uint32_t spi_in, spi_out, reqid;
 	struct engine_sa engine;
 	uint64_t installed_ms, rekey_ms, expire_ms; /* monotonic, 0 = never */
-	struct event *rekey_timer, *expire_timer, *grace_timer;
+	struct timer rekey_timer, expire_timer;
+	struct timer switch_timer; /* responder of a rekey: is the peer on the new SA already? */
+	uint64_t switch_ms;	   /* when it switches in any case */
 	uint32_t replaced_by; /* id of the successor, 0 = none */
+	bool active;	      /* its selectors encrypt with it: engine_activate was called */
+	bool lost;	      /* the engine forgot its keys: make it anew when a rekey is refused */
 	uint8_t nonce_low[IKE_NONCE_MAX]; /* lower nonce of the exchange that made it: rekey collisions */
 	uint16_t nonce_low_len;
+	UT_hash_handle by_id, by_slot;
 };
 TAILQ_HEAD(child_list, child_sa);
 
@@ -72,12 +89,26 @@ typedef void (*outcome_fn)(void *ctx, const struct outcome *o);
 struct task;
 TAILQ_HEAD(task_list, task);
 
+/* The peer's request that is being answered: where the answer goes and what it must belong to. */
+struct request_in {
+	bool open;
+	uint8_t exchange;
+	uint32_t mid;
+	struct endpoint local, remote;
+	uint8_t digest[SA_DIGEST_LEN];
+};
+
 struct ike_sa {
 	struct sa_ref ref;
+	struct agent *agent;
 	uint32_t id; /* #n of people */
 	enum ike_state state;
 	bool initiator; /* original initiator: the I flag of what we send */
 	bool nat_local, nat_remote, floated, authenticated, peer_childless, peer_fragmentation;
+	bool auth_sent;	 /* IKE_AUTH went out: the peer may have established it */
+	bool nat_forced; /* we sent a false source hash: UDP encapsulation though there may be no NAT */
+	bool rekeyed;	 /* made by a rekey, not by IKE_SA_INIT */
+	uint64_t spi_own; /* ours of the two below */
 	uint64_t spi_i, spi_r;
 	struct conn_conf *conn; /* reference; NULL until a responder has chosen one */
 	struct endpoint local, remote;
@@ -95,9 +126,16 @@ struct ike_sa {
 	size_t request_len, response_len;
 	uint32_t response_mid;
 	bool have_response;
-	struct event *retransmit_timer, *rekey_timer, *expire_timer, *dpd_timer, *keepalive_timer,
-		*half_open_timer;
+	uint8_t response_digest[SA_DIGEST_LEN]; /* of the request it answers */
+	struct request_in req;
+	struct timer retransmit_timer, rekey_timer, expire_timer, dpd_timer, keepalive_timer;
+	struct timer task_timer;      /* a task waits for its time */
+	struct timer half_open_timer; /* before: gives up; dead: frees; established: duplicate */
 	uint32_t tries;
+	uint32_t attempt;	  /* keyingtries */
+	uint64_t hint_ms;	  /* last liveness check that something forgeable caused */
+	uint8_t nonce_low[IKE_NONCE_LEN]; /* lower nonce of IKE_SA_INIT: simultaneous initiation */
+	struct sa_ref rekey_peer; /* made by the peer's rekey while ours is under way; generation 0 = none */
 	uint64_t created_ms, established_ms, rekey_ms, expire_ms, reauth_ms, last_in_ms, last_out_ms;
 	struct setup *setup;	 /* what IKE_SA_INIT and IKE_AUTH need and nothing after them */
 	struct exchange_in *in;	 /* the peer's request being answered across a wait, or NULL */
@@ -114,7 +152,7 @@ struct child_sa *sa_find_child(struct agent *a, uint32_t id);
 uint64_t sa_now_ms(void); /* monotonic */
 
 /*
- * Operations of the command line. Each calls `done` exactly once, with the real outcome: after the
+ * Operations of the command line. Without a child, sa_initiate means all children of the connection. Each calls `done` exactly once, with the real outcome: after the
  * peer's answer, a time-out or an immediate refusal; never before. Names match configuration; an id of 0 = not given.
  * They return 0, or -ENOENT / -EINVAL with text in *o when nothing was started (then no callback).
  */
@@ -144,7 +182,7 @@ struct sa_event {
 	const struct child_sa *child, *child_new;
 };
 typedef void (*sa_observer_fn)(void *ctx, const struct sa_event *ev);
-/* At most 4 observers. */
+/* At most 4 observers; they look and change nothing. The pointers are valid during the call only. */
 int sa_observe(struct agent *a, sa_observer_fn fn, void *ctx);
 
 /* Counters of the protocol, one table: name and sentence. */

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "exch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/*
+ * What happens to a Child SA after it is installed. Timers of this file:
+ *   rekey_timer   rekey_time less a random part of rand_time: our rekey
+ *   expire_timer  life_time: deleted, whatever a rekey is doing
+ *   switch_timer  responder of a rekey: the peer may use the new SA already
+ *   fading.timer  grace of an old inbound SA for late packets (delete_rekeyed_delay)
+ */
+
+static void log_established(const struct child_sa *c)
+{
+	char local[256], remote[256];
+
+	ike_log_group(c->ike, LOG_CHILD, 0,
+		      "CHILD_SA %s{%u} established with SPIs %08x_i %08x_o and TS %s === %s",
+		      c->conf->name, c->id, c->spi_in, c->spi_out,
+		      ts_list_str(&c->ts_local, local, sizeof(local)),
+		      ts_list_str(&c->ts_remote, remote, sizeof(remote)));
+}
+
+static void on_rekey(struct timer *timer)
+{
+	struct child_sa *c = timer_owner(timer, struct child_sa, rekey_timer);
+
+	child_rekey(c, NULL);
+}
+
+static void on_expire(struct timer *timer)
+{
+	child_expire_soon(timer_owner(timer, struct child_sa, expire_timer));
+}
+
+void child_rekey_again(struct child_sa *c)
+{
+	struct agent *a = c->ike->agent;
+	uint64_t in = jittered_ms(a, REKEY_RETRY_MS / 1000, REKEY_RETRY_MS / 2000);
+
+	if (c->rekey_ms && !c->replaced_by)
+		timer_arm(&a->core->timers, &c->rekey_timer, sa_now_ms() + in, on_rekey);
+}
+
+static void timers_start(struct child_sa *c)
+{
+	struct agent *a = c->ike->agent;
+	const struct child_conf *conf = c->conf;
+	uint64_t now = sa_now_ms(), in = jittered_ms(a, conf->rekey_time, conf->rand_time);
+
+	c->installed_ms = now;
+	c->rekey_ms = in ? now + in : 0;
+	c->expire_ms = conf->life_time ? now + conf->life_time * 1000 : 0;
+	if (c->rekey_ms)
+		timer_arm(&a->core->timers, &c->rekey_timer, c->rekey_ms, on_rekey);
+	if (c->expire_ms)
+		timer_arm(&a->core->timers, &c->expire_timer, c->expire_ms, on_expire);
+}
+
+/* The replaced one: carries no new packets of ours, its inbound half stays until Delete and grace. */
+static void retire(struct child_sa *old, struct child_sa *by)
+{
+	struct agent_core *core = old->ike->agent->core;
+
+	old->replaced_by = by->id;
+	timer_disarm(&core->timers, &old->rekey_timer);
+	timer_disarm(&core->timers, &old->switch_timer);
+	if (old->state != CHILD_DELETING && old->state != CHILD_REKEYED)
+		child_state_set(old, CHILD_REKEYED);
+}
+
+static void announce(struct child_sa *c, struct child_sa *old)
+{
+	struct agent *a = c->ike->agent;
+
+	log_established(c);
+	if (old) {
+		core_count(a, rekey_child);
+		observe(a, SA_EV_CHILD_REKEY, c->ike, NULL, old, c);
+	} else {
+		core_count(a, child_up);
+		observe(a, SA_EV_CHILD_UP, c->ike, NULL, c, NULL);
+	}
+}
+
+/* One 8-byte store in the engine: from here on the selectors encrypt with this pair. */
+static int put_in_force(struct child_sa *c)
+{
+	struct agent *a = c->ike->agent;
+	struct engine_child view;
+	int err;
+
+	child_engine_view(c, &view);
+	err = a->core->parts->activate(a->engine, c->engine, &view);
+	if (err < 0)
+		return err;
+	c->active = true;
+	timer_disarm(&a->core->timers, &c->switch_timer);
+	return 0;
+}
+
+int child_activate(struct child_sa *c, struct child_sa *old)
+{
+	int err = put_in_force(c);
+
+	if (err < 0) {
+		ike_log_group(c->ike, LOG_CHILD, 0, "CHILD_SA %s{%u} cannot be put into force: %s",
+			      c->conf->name, c->id, strerror(-err));
+		child_gone(c, CONF_ACTION_NONE);
+		return err;
+	}
+	child_state_set(c, CHILD_INSTALLED);
+	timers_start(c);
+	if (old) {
+		old->active = false;
+		retire(old, c);
+	}
+	announce(c, old);
+	return 0;
+}
+
+static bool peer_uses(const struct child_sa *c)
+{
+	struct agent *a = c->ike->agent;
+	struct engine_stat st;
+
+	return a->core->parts->stat_get(a->engine, c->engine, &st) == 0 && st.in.packets > 0;
+}
+
+static void on_switch(struct timer *timer)
+{
+	struct child_sa *c = timer_owner(timer, struct child_sa, switch_timer);
+
+	if (c->state != CHILD_INSTALLED || c->active)
+		return;
+	if (sa_now_ms() >= c->switch_ms || peer_uses(c))
+		child_switch(c);
+	else
+		timer_arm(&c->ike->agent->core->timers, &c->switch_timer,
+			  sa_now_ms() + SWITCH_POLL_MS, on_switch);
+}
+
+void child_activate_later(struct child_sa *c, struct child_sa *old)
+{
+	child_state_set(c, CHILD_INSTALLED);
+	timers_start(c);
+	retire(old, c);
+	announce(c, old);
+	c->switch_ms = sa_now_ms() + SWITCH_WAIT_MS;
+	timer_arm(&c->ike->agent->core->timers, &c->switch_timer, sa_now_ms() + SWITCH_POLL_MS,
+		  on_switch);
+}
+
+void child_switch(struct child_sa *c)
+{
+	struct ike_sa *ike = c->ike;
+	struct child_sa *old;
+	int err;
+
+	if (c->active || c->state == CHILD_DELETED)
+		return;
+	err = put_in_force(c);
+	if (err < 0)
+		ike_log_group(ike, LOG_CHILD, 0, "CHILD_SA %s{%u} cannot be put into force: %s",
+			      c->conf->name, c->id, strerror(-err));
+	TAILQ_FOREACH (old, &ike->children, next)
+		if (old->replaced_by == c->id)
+			old->active = false;
+}
+
+/* ---- the end ------------------------------------------------------------------------------------- */
+
+static void fading_end(struct fading *f)
+{
+	struct agent_core *core = f->agent->core;
+
+	timer_disarm(&core->timers, &f->timer);
+	TAILQ_REMOVE(&core->fading, f, next);
+	core->parts->remove(f->agent->engine, f->sa, false);
+	free(f);
+}
+
+static void on_faded(struct timer *timer)
+{
+	fading_end(timer_owner(timer, struct fading, timer));
+}
+
+void fading_all(struct agent *a)
+{
+	struct fading *f;
+
+	while ((f = TAILQ_FIRST(&a->core->fading)))
+		fading_end(f);
+}
+
+/* RFC 7296 2.8: packets that the peer sent before it switched are still under way. */
+static void fade(struct child_sa *c)
+{
+	struct agent *a = c->ike->agent;
+	struct fading *f = calloc(1, sizeof(*f));
+
+	if (!f) {
+		a->core->parts->remove(a->engine, c->engine, false);
+		return;
+	}
+	f->agent = a;
+	f->sa = c->engine;
+	a->core->parts->remove_out(a->engine, c->engine);
+	TAILQ_INSERT_TAIL(&a->core->fading, f, next);
+	timer_arm(&a->core->timers, &f->timer,
+		  sa_now_ms() + a->gw.ike.delete_rekeyed_delay_s * 1000ull, on_faded);
+}
+
+bool child_traps(const struct child_conf *conf)
+{
+	return (conf->start_action & CONF_ACTION_TRAP) != 0;
+}
+
+/* Another pair for the same selectors that can take over when this one goes. */
+static struct child_sa *stand_in(const struct child_sa *gone)
+{
+	struct child_sa *c;
+	struct ike_sa *ike;
+
+	TAILQ_FOREACH (ike, &gone->ike->agent->core->all, all) {
+		if (ike->state == IKE_DEAD || strcmp(ike_conn_name(ike), ike_conn_name(gone->ike)) != 0)
+			continue;
+		TAILQ_FOREACH (c, &ike->children, next)
+			if (c != gone && (child_up(c) || (c->state == CHILD_REKEYED &&
+							  c->replaced_by == gone->id)) &&
+			    strcmp(c->conf->name, gone->conf->name) == 0 &&
+			    ts_list_equal(&c->ts_local, &gone->ts_local) &&
+			    ts_list_equal(&c->ts_remote, &gone->ts_remote))
+				return c;
+	}
+	return NULL;
+}
+
+static void gone_for_good(struct child_sa *c, enum conf_action action)
+{
+	struct agent *a = c->ike->agent;
+	struct child_sa *other = c->active ? stand_in(c) : NULL;
+	bool trap = child_traps(c->conf) || action != CONF_ACTION_NONE;
+
+	if (other && put_in_force(other) == 0)
+		ike_log_group(other->ike, LOG_CHILD, 1, "CHILD_SA %s{%u} takes over from {%u}",
+			      other->conf->name, other->id, c->id);
+	else
+		other = NULL;
+	/* Until it is up again its packets meet a trap, never the open road. */
+	a->core->parts->remove(a->engine, c->engine, trap && !other);
+	if (c->state == CHILD_CREATED || c->state == CHILD_INSTALLING)
+		return;
+	ike_log_group(c->ike, LOG_CHILD, 1, "CHILD_SA %s{%u} closed", c->conf->name, c->id);
+	observe(a, SA_EV_CHILD_DOWN, c->ike, NULL, c, NULL);
+	if (!other && (action & CONF_ACTION_START))
+		intend(a, ike_conn_name(c->ike), c->conf->name, RESTART_WAIT_MS);
+}
+
+void child_gone(struct child_sa *c, enum conf_action action)
+{
+	struct agent *a = c->ike->agent;
+	struct child_sa *next = c->replaced_by ? sa_find_child(a, c->replaced_by) : NULL;
+
+	if (c->state == CHILD_DELETED)
+		return;
+	if (next) {
+		/* The peer has finished with the old one: it is on the new. */
+		if (child_up(next))
+			child_switch(next);
+		c->active = false;
+	}
+	if (!c->active && c->state != CHILD_CREATED && c->state != CHILD_INSTALLING) {
+		fade(c);
+		ike_log_group(c->ike, LOG_CHILD, 1, "closing CHILD_SA %s{%u} with SPIs %08x_i %08x_o",
+			      c->conf->name, c->id, c->spi_in, c->spi_out);
+	} else {
+		gone_for_good(c, action);
+	}
+	child_drop(c);
+}
+
+void child_expire_soon(struct child_sa *c)
+{
+	ike_log_group(c->ike, LOG_CHILD, 1, "CHILD_SA %s{%u} expired", c->conf->name, c->id);
+	child_delete(c, NULL);
+}
+
+/* ---- asking for it ------------------------------------------------------------------------------------ */
+
+static int join(struct ike_sa *ike, enum task_kind kind, uint32_t child_id, bool recreate,
+		struct batch *b)
+{
+	struct task *t = task_find(ike, kind, child_id);
+	bool fresh = !t;
+
+	if (fresh)
+		t = task_new(ike, kind, child_id);
+	if (!t)
+		return -ENOMEM;
+	t->recreate |= recreate;
+	if (b && batch_wait(b, &t->waiters) < 0) {
+		if (fresh)
+			free(t);
+		return -ENOMEM;
+	}
+	if (fresh)
+		task_queue(ike, t);
+	return 0;
+}
+
+int child_rekey(struct child_sa *c, struct batch *b)
+{
+	return join(c->ike, TASK_CHILD_REKEY, c->id, false, b);
+}
+
+int child_delete(struct child_sa *c, struct batch *b)
+{
+	bool expired = c->expire_ms && sa_now_ms() >= c->expire_ms && !b;
+
+	return join(c->ike, TASK_CHILD_DELETE, c->id,
+		    expired && !c->replaced_by && (c->conf->start_action & CONF_ACTION_START), b);
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "exch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* What IKE_AUTH and CREATE_CHILD_SA share: agreeing on one Child SA (RFC 7296 1.3.1, 2.7, 2.9, 2.17). */
+
+struct child_nego *nego_new(struct ike_sa *ike, bool initiator, const struct child_conf *conf)
+{
+	struct child_nego *n = calloc(1, sizeof(*n));
+
+	if (!n) {
+		core_count(ike->agent, no_memory);
+		return NULL;
+	}
+	n->id = ++ike->agent->core->next_nego;
+	n->initiator = initiator;
+	n->conn = conn_conf_ref(ike->conn);
+	n->conf = conf;
+	return n;
+}
+
+void nego_free(struct agent *a, struct child_nego *n)
+{
+	if (!n)
+		return;
+	if (n->have_slot)
+		a->core->parts->spi_free(a->engine, n->slot);
+	conn_conf_unref(n->conn);
+	ke_free(n->ke);
+	secret_free(&n->shared);
+	child_keys_free(&n->keys);
+	free(n->ke_public);
+	free(n->offer);
+	free(n);
+}
+
+struct child_nego *nego_find(const struct ike_sa *ike, uint64_t id)
+{
+	const struct task *t = task_active(ike);
+
+	if (t && t->nego && t->nego->id == id)
+		return t->nego;
+	if (ike->in && ike->in->nego && ike->in->nego->id == id)
+		return ike->in->nego;
+	return NULL;
+}
+
+bool engine_usable(const struct agent *a, struct outcome *why)
+{
+	if (!a->engine) {
+		outcome_set(why, -ENODEV, "no engine: the pinned maps could not be opened");
+		return false;
+	}
+	if (!a->core->parts->engine_ready(a->engine)) {
+		outcome_set(why, -ENOTCONN, "no dataplane is connected, CHILD_SAs cannot be installed");
+		return false;
+	}
+	return true;
+}
+
+/* Selectors of a configured child, "dynamic" being the outer addresses. */
+void child_ts(const struct child_conf *conf, const struct endpoint *local, const struct endpoint *remote,
+	      struct ts_list *ts_local, struct ts_list *ts_remote)
+{
+	*ts_local = conf->local_ts;
+	*ts_remote = conf->remote_ts;
+	if (conf->local_dynamic)
+		ts_local->ts[0].lo = ts_local->ts[0].hi = local->ip;
+	if (conf->remote_dynamic)
+		ts_remote->ts[0].lo = ts_remote->ts[0].hi = remote->ip;
+}
+
+static int take_slot(struct agent *a, struct child_nego *n, struct outcome *why)
+{
+	int err;
+
+	if (!engine_usable(a, why))
+		return why->error;
+	err = a->core->parts->spi_alloc(a->engine, &n->slot, &n->spi_in);
+	if (err < 0)
+		return outcome_set(why, err, "no free SA slot: %s", strerror(-err));
+	n->have_slot = true;
+	return 0;
+}
+
+static struct slice spi_bytes(uint32_t spi, uint8_t buf[4])
+{
+	struct wr w = wr_of(buf, 4);
+
+	wr_u32(&w, spi);
+	return wr_slice(&w);
+}
+
+/* ---- initiator ------------------------------------------------------------------------------------ */
+
+int nego_offer(struct ike_sa *ike, struct child_nego *n, const struct child_sa *old, bool first,
+	       struct outcome *why)
+{
+	struct agent *a = ike->agent;
+	uint8_t spi[4];
+
+	if (!n->have_slot && take_slot(a, n, why) < 0)
+		return why->error;
+	if (!n->offer)
+		n->offer = malloc(sizeof(*n->offer));
+	if (!n->offer)
+		return outcome_set(why, -ENOMEM, "no memory");
+	proposals_prepare(&n->conf->esp, spi_bytes(n->spi_in, spi).p, 4, first, n->offer);
+	/* RFC 7296 2.9.2: a rekey asks for what is in use. */
+	if (old) {
+		n->ts_local = old->ts_local;
+		n->ts_remote = old->ts_remote;
+		n->old_id = old->id;
+		n->reqid = old->reqid;
+	} else {
+		child_ts(n->conf, &ike->local, &ike->remote, &n->ts_local, &n->ts_remote);
+	}
+	n->first = first;
+	if (first)
+		return 0;
+	n->ni.n = IKE_NONCE_LEN;
+	if (a->core->parts->random(n->ni.b, IKE_NONCE_LEN) < 0)
+		return outcome_set(why, -EIO, "no randomness");
+	if (!n->group)
+		n->group = proposals_first_ke(n->offer);
+	return 0;
+}
+
+void nego_put_offer(const struct child_nego *n, struct msg_wr *chain)
+{
+	msg_put_sa(chain, n->offer);
+	if (!n->first)
+		msg_put_nonce(chain, slice_of(n->ni.b, n->ni.n));
+	if (n->group)
+		msg_put_ke(chain, n->group, ke_public(n->ke));
+	msg_put_ts(chain, IKE_PL_TSI, &n->ts_local);
+	msg_put_ts(chain, IKE_PL_TSR, &n->ts_remote);
+}
+
+static int take_chosen(struct child_nego *n)
+{
+	struct rd r = rd_of(slice_of(n->chosen.spi, n->chosen.spi_len));
+
+	n->spi_out = rd_u32(&r);
+	if (!rd_done(&r) || !n->spi_out)
+		return -EPROTO;
+	return child_suite_from(&n->chosen, &n->suite);
+}
+
+int nego_answer(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *msg,
+		const struct child_sa *old, struct outcome *why)
+{
+	if (!msg_has(msg, IKE_PL_SA) || !msg_has(msg, IKE_PL_TSI) || !msg_has(msg, IKE_PL_TSR))
+		return outcome_set(why, -EPROTO, "peer's answer lacks SA or traffic selectors");
+	if (proposal_verify(n->offer, &msg->sa, &n->chosen) < 0 || take_chosen(n) < 0)
+		return outcome_set(why, -EPROTO, "peer chose an ESP proposal that was not offered");
+	/* RFC 7296 1.3.1: the group that we sent a value for. */
+	if (n->suite.ke && (n->suite.ke != n->group || !msg_has(msg, IKE_PL_KE) ||
+			    msg->ke.group != n->group))
+		return outcome_set(why, -EPROTO, "peer's key exchange is not the one proposed");
+	/* RFC 7296 2.9: never wider than asked. */
+	if (!msg->ts_i.n || !msg->ts_r.n || !ts_list_subset(&msg->ts_i, &n->ts_local) ||
+	    !ts_list_subset(&msg->ts_r, &n->ts_remote))
+		return outcome_set(why, -EPROTO, "peer's traffic selectors are wider than proposed");
+	if (old && (!ts_list_subset(&old->ts_local, &msg->ts_i) ||
+		    !ts_list_subset(&old->ts_remote, &msg->ts_r)))
+		return outcome_set(why, -EPROTO,
+				   "peer narrowed the traffic selectors of a CHILD_SA in use");
+	n->ts_local = msg->ts_i;
+	n->ts_remote = msg->ts_r;
+	if (!n->first) {
+		n->nr.n = (uint16_t)msg->nonce.n;
+		memcpy(n->nr.b, msg->nonce.p, msg->nonce.n);
+	}
+	(void)ike;
+	return 0;
+}
+
+/* ---- responder ------------------------------------------------------------------------------------- */
+
+static bool narrow(struct ike_sa *ike, const struct child_conf *conf, const struct ike_msg *msg,
+		   struct ts_list *local, struct ts_list *remote)
+{
+	struct ts_list mine_local, mine_remote;
+
+	child_ts(conf, &ike->local, &ike->remote, &mine_local, &mine_remote);
+	return ts_narrow(&mine_local, &msg->ts_r, local) && ts_narrow(&mine_remote, &msg->ts_i, remote);
+}
+
+/* The child whose selectors meet the offer: one that they equal before one that they only overlap. */
+static const struct child_conf *choose_child(struct ike_sa *ike, const struct ike_msg *msg,
+					     struct ts_list *local, struct ts_list *remote)
+{
+	const struct child_conf *best = NULL;
+	struct ts_list l, r;
+
+	for (unsigned int i = 0; i < ike->conn->n_children; i++) {
+		const struct child_conf *conf = &ike->conn->child[i];
+		bool equal;
+
+		if (conf->mode != CONF_MODE_TUNNEL || !narrow(ike, conf, msg, &l, &r))
+			continue;
+		equal = ts_list_equal(&l, &msg->ts_r) && ts_list_equal(&r, &msg->ts_i);
+		if (best && !equal)
+			continue;
+		best = conf;
+		*local = l;
+		*remote = r;
+		if (equal)
+			break;
+	}
+	return best;
+}
+
+static void log_no_ts(struct ike_sa *ike, const struct ike_msg *msg)
+{
+	char local[TS_STRLEN * 2], remote[TS_STRLEN * 2];
+
+	core_count(ike->agent, no_ts);
+	ike_log_group(ike, LOG_CHILD, 1, "traffic selectors %s === %s unacceptable",
+		      ts_list_str(&msg->ts_r, local, sizeof(local)),
+		      ts_list_str(&msg->ts_i, remote, sizeof(remote)));
+}
+
+uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *msg,
+		     const struct child_sa *old, bool first)
+{
+	struct outcome why;
+
+	if (!msg_has(msg, IKE_PL_SA) || !msg_has(msg, IKE_PL_TSI) || !msg_has(msg, IKE_PL_TSR))
+		return N_INVALID_SYNTAX;
+	if (old) {
+		n->conf = narrow(ike, old->conf, msg, &n->ts_local, &n->ts_remote) ? old->conf : NULL;
+		/* RFC 7296 2.9.2: not narrower than what is in use. */
+		if (n->conf && (!ts_list_subset(&old->ts_local, &n->ts_local) ||
+				!ts_list_subset(&old->ts_remote, &n->ts_remote)))
+			n->conf = NULL;
+		n->old_id = old->id;
+		n->reqid = old->reqid;
+	} else {
+		n->conf = choose_child(ike, msg, &n->ts_local, &n->ts_remote);
+	}
+	if (!n->conf) {
+		log_no_ts(ike, msg);
+		return N_TS_UNACCEPTABLE;
+	}
+	if (proposal_select(&n->conf->esp, &msg->sa, true, first, &n->chosen) < 0 || take_chosen(n) < 0) {
+		core_count(ike->agent, no_proposal);
+		ike_log_group(ike, LOG_CHILD, 1, "no acceptable ESP proposal for CHILD_SA %s",
+			      n->conf->name);
+		return N_NO_PROPOSAL_CHOSEN;
+	}
+	if (!engine_usable(ike->agent, &why)) {
+		ike_log_group(ike, LOG_CHILD, 0, "refusing CHILD_SA %s: %s", n->conf->name, why.text);
+		return N_TEMPORARY_FAILURE;
+	}
+	n->first = first;
+	if (first)
+		return 0;
+	n->ni.n = (uint16_t)msg->nonce.n;
+	memcpy(n->ni.b, msg->nonce.p, msg->nonce.n);
+	n->nr.n = IKE_NONCE_LEN;
+	if (ike->agent->core->parts->random(n->nr.b, IKE_NONCE_LEN) < 0)
+		return N_TEMPORARY_FAILURE;
+	n->group = n->suite.ke;
+	return 0;
+}
+
+void nego_put_answer(const struct child_nego *n, struct msg_wr *chain)
+{
+	struct proposals answer = {.n = 1, .p = {n->chosen}};
+	uint8_t spi[4];
+
+	answer.p[0].spi_len = 4;
+	memcpy(answer.p[0].spi, spi_bytes(n->spi_in, spi).p, 4);
+	msg_put_sa(chain, &answer);
+	if (!n->first)
+		msg_put_nonce(chain, slice_of(n->nr.b, n->nr.n));
+	if (n->ke_public)
+		msg_put_ke(chain, n->group, slice_of(n->ke_public, n->ke_public_len));
+	msg_put_ts(chain, IKE_PL_TSI, &n->ts_remote);
+	msg_put_ts(chain, IKE_PL_TSR, &n->ts_local);
+}
+
+/* ---- both: keys and engine ---------------------------------------------------------------------------- */
+
+static void install_end(struct ike_sa *ike, struct child_nego *n, int error)
+{
+	struct agent *a = ike->agent;
+	struct child_sa *c = n->child_id ? sa_find_child(a, n->child_id) : NULL;
+
+	child_keys_free(&n->keys);
+	if (error && c) {
+		a->core->parts->remove(a->engine, c->engine, false);
+		child_drop(c);
+		n->child_id = 0;
+	}
+	n->done(ike, n, error);
+}
+
+/* The negotiation that an engine's answer belongs to; NULL when it died meanwhile. */
+static struct child_nego *install_resume(struct agent *a, struct sa_ref ref, uint64_t tag,
+					 struct ike_sa **ike)
+{
+	struct child_nego *n;
+
+	*ike = ike_find_ref(a, ref);
+	n = *ike ? nego_find(*ike, tag) : NULL;
+	return n && n->child_id && sa_find_child(a, n->child_id) ? n : NULL;
+}
+
+static void on_out(void *ctx, struct sa_ref ref, uint64_t tag, int error)
+{
+	struct ike_sa *ike;
+	struct child_nego *n = install_resume(ctx, ref, tag, &ike);
+
+	if (n)
+		install_end(ike, n, error);
+}
+
+static void on_in(void *ctx, struct sa_ref ref, uint64_t tag, int error)
+{
+	struct agent *a = ctx;
+	struct ike_sa *ike;
+	struct child_nego *n = install_resume(a, ref, tag, &ike);
+	struct engine_child view;
+	struct child_sa *c;
+
+	if (!n)
+		return;
+	if (error) {
+		install_end(ike, n, error);
+		return;
+	}
+	c = sa_find_child(a, n->child_id);
+	child_engine_view(c, &view);
+	error = a->core->parts->install_out(a->engine, &ike->proof, c->engine, &view,
+					    n->initiator ? &n->keys.encr_i : &n->keys.encr_r,
+					    n->initiator ? &n->keys.integ_i : &n->keys.integ_r, on_out, a,
+					    ref, tag);
+	if (error < 0)
+		install_end(ike, n, error);
+}
+
+static struct child_sa *make_child(struct ike_sa *ike, struct child_nego *n)
+{
+	struct child_sa *c = child_new(ike, n->conn, n->conf, n->slot);
+	const struct nonce *low = &n->ni;
+
+	if (!c)
+		return NULL;
+	n->have_slot = false;
+	n->child_id = c->id;
+	c->suite = n->suite;
+	c->proposal = n->chosen;
+	c->ts_local = n->ts_local;
+	c->ts_remote = n->ts_remote;
+	c->mode = n->conf->mode;
+	c->encap = ike->nat_local || ike->nat_remote || ike->nat_forced;
+	c->spi_in = n->spi_in;
+	c->spi_out = n->spi_out;
+	if (!n->reqid)
+		n->reqid = n->conf->reqid ? n->conf->reqid : ++ike->agent->core->next_reqid;
+	c->reqid = n->reqid;
+	if (nonce_cmp(slice_of(n->nr.b, n->nr.n), slice_of(n->ni.b, n->ni.n)) < 0)
+		low = &n->nr;
+	memcpy(c->nonce_low, low->b, low->n);
+	c->nonce_low_len = low->n;
+	child_state_set(c, CHILD_INSTALLING);
+	return c;
+}
+
+void nego_install(struct ike_sa *ike, struct child_nego *n, nego_done_fn done)
+{
+	struct agent *a = ike->agent;
+	struct engine_child view;
+	struct outcome why;
+	struct child_sa *c;
+	int err;
+
+	n->done = done;
+	if (!n->have_slot && take_slot(a, n, &why) < 0) {
+		install_end(ike, n, why.error);
+		return;
+	}
+	err = kdf_child(ike->suite.prf, &ike->keys.d, &n->suite, secret_slice(&n->shared),
+			slice_of(n->ni.b, n->ni.n), slice_of(n->nr.b, n->nr.n), &n->keys);
+	secret_free(&n->shared);
+	c = err < 0 ? NULL : make_child(ike, n);
+	if (!c) {
+		install_end(ike, n, err < 0 ? err : -ENOMEM);
+		return;
+	}
+	child_engine_view(c, &view);
+	err = a->core->parts->install_in(a->engine, &ike->proof, c->engine, &view,
+					 n->initiator ? &n->keys.encr_r : &n->keys.encr_i,
+					 n->initiator ? &n->keys.integ_r : &n->keys.integ_i, on_in, a,
+					 ike->ref, n->id);
+	if (err < 0)
+		install_end(ike, n, err);
+}

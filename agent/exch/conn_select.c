@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "exch.h"
+
+#include <stdio.h>
+
+/* Which connection a peer belongs to: first by addresses, at IKE_AUTH by identities too. */
+
+enum { FIT_ANY = 1, FIT_RANGE = 2, FIT_EXACT = 4, FIT_ID_LOCAL = 64, FIT_ID_REMOTE = 128 };
+
+/* How narrowly a list of addresses fits; 0: not at all. A name fits any address: identities decide. */
+static unsigned int addr_fit(const struct conf_addr *list, unsigned int n, const struct ip_addr *ip)
+{
+	unsigned int best = n ? 0 : FIT_ANY;
+
+	for (unsigned int i = 0; i < n; i++) {
+		const struct conf_addr *c = &list[i];
+		unsigned int fit;
+
+		if (c->host[0] || !c->lo.family || addr_is_any(&c->lo))
+			fit = !c->host[0] && c->lo.family && c->lo.family != ip->family ? 0 : FIT_ANY;
+		else if (!conf_addr_matches(c, ip))
+			fit = 0;
+		else
+			fit = addr_equal(&c->lo, &c->hi) ? FIT_EXACT : FIT_RANGE;
+		if (fit > best)
+			best = fit;
+	}
+	return best;
+}
+
+static unsigned int conn_fit(const struct conn_conf *conn, const struct path *path)
+{
+	unsigned int local = addr_fit(conn->local, conn->n_local, &path->local.ip);
+	unsigned int remote = addr_fit(conn->remote, conn->n_remote, &path->remote.ip);
+
+	return local && remote ? 8 * remote + local : 0;
+}
+
+struct conn_conf *conn_by_addrs(const struct agent *a, const struct path *path,
+				const struct proposals *offered, struct proposal *chosen, bool *any)
+{
+	const struct conf *conf = a->core->conf;
+	struct conn_conf *best = NULL;
+	unsigned int best_fit = 0;
+	struct proposal p;
+
+	*any = false;
+	for (unsigned int i = 0; conf && i < conf->n_conns; i++) {
+		unsigned int fit = conn_fit(conf->conn[i], path);
+
+		if (!fit)
+			continue;
+		*any = true;
+		if (fit <= best_fit || proposal_select(&conf->conn[i]->ike, offered, true, false, &p) < 0)
+			continue;
+		best = conf->conn[i];
+		best_fit = fit;
+		*chosen = p;
+	}
+	return best;
+}
+
+void id_store(const struct ike_id *id, struct conf_id *out)
+{
+	char text[ID_STRLEN];
+
+	*out = (struct conf_id){.type = id->type};
+	out->n = (uint16_t)(id->data.n < sizeof(out->b) ? id->data.n : sizeof(out->b));
+	if (out->n)
+		memcpy(out->b, id->data.p, out->n);
+	id_str(&(struct ike_id){.type = out->type, .data = slice_of(out->b, out->n)}, text);
+	snprintf(out->text, sizeof(out->text), "%.255s", text);
+}
+
+static void id_of_addr(const struct ip_addr *ip, struct conf_id *out)
+{
+	struct ike_id id = {.type = ip->family == 6 ? ID_IPV6_ADDR : ID_IPV4_ADDR,
+			    .data = slice_of(ip->b, addr_len(ip))};
+
+	id_store(&id, out);
+}
+
+void local_id_of(const struct conn_conf *conn, const struct ip_addr *local, struct conf_id *out)
+{
+	if (conn->local_id.type && !conn->local_id.any)
+		*out = conn->local_id;
+	else
+		id_of_addr(local, out);
+}
+
+bool remote_id_fits(const struct conn_conf *conn, const struct ip_addr *remote, const struct ike_id *got)
+{
+	struct conf_id addr;
+	struct ike_id id;
+
+	if (conn->remote_id.any || conn->remote_id.type)
+		return conf_id_matches(&conn->remote_id, got);
+	id_of_addr(remote, &addr);
+	id = conf_id_view(&addr);
+	return id_equal(&id, got);
+}
+
+bool id_same(const struct conf_id *a, const struct conf_id *b)
+{
+	struct ike_id x = conf_id_view(a), y = conf_id_view(b);
+
+	return a->type && id_equal(&x, &y);
+}
+
+static unsigned int id_fit(const struct conn_conf *conn, const struct path *path,
+			   const struct ike_id *id_i, const struct ike_id *id_r)
+{
+	unsigned int fit = conn_fit(conn, path);
+	struct conf_id local;
+
+	if (!fit || !remote_id_fits(conn, &path->remote.ip, id_i))
+		return 0;
+	local_id_of(conn, &path->local.ip, &local);
+	if (id_r->type && !conf_id_matches(&local, id_r))
+		return 0;
+	if (!conn->remote_id.any)
+		fit += FIT_ID_REMOTE;
+	if (id_r->type && conn->local_id.type)
+		fit += FIT_ID_LOCAL;
+	return fit;
+}
+
+struct conn_conf *conn_by_ids(const struct agent *a, const struct path *path,
+			      const struct proposal *chosen, const struct ike_id *id_i,
+			      const struct ike_id *id_r, const struct conn_conf *now)
+{
+	const struct conf *conf = a->core->conf;
+	struct proposals offered = {.n = 1, .p = {*chosen}};
+	struct conn_conf *best = NULL;
+	unsigned int best_fit = 0;
+	struct proposal p;
+
+	for (unsigned int i = 0; conf && i < conf->n_conns; i++) {
+		struct conn_conf *conn = conf->conn[i];
+		unsigned int fit = id_fit(conn, path, id_i, id_r);
+
+		if (!fit || fit < best_fit || (fit == best_fit && conn != now))
+			continue;
+		if (proposal_select(&conn->ike, &offered, true, false, &p) < 0)
+			continue;
+		best = conn;
+		best_fit = fit;
+	}
+	return best;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "exch.h"
+
+#include <errno.h>
+
+/* Several IKE SAs between the same two peers: leftovers of a peer that restarted, and both calling at once. */
+
+static bool same_peers(const struct ike_sa *a, const struct ike_sa *b)
+{
+	return id_same(&a->local_id, &b->local_id) && id_same(&a->remote_id, &b->remote_id);
+}
+
+/* RFC 7296 2.4: said when we know of no other IKE SA with this peer. */
+bool contact_is_initial(const struct ike_sa *ike)
+{
+	const struct ike_sa *other;
+
+	if (ike->conn->unique == CONF_UNIQUE_NEVER)
+		return false;
+	TAILQ_FOREACH (other, &ike->agent->core->all, all)
+		if (other != ike && other->authenticated && other->conn &&
+		    strcmp(other->conn->name, ike->conn->name) == 0)
+			return false;
+	return true;
+}
+
+/* Both were under way at the same time, one from each side. */
+static bool crossing(const struct ike_sa *a, const struct ike_sa *b)
+{
+	return a->initiator != b->initiator && !a->rekeyed && !b->rekeyed &&
+	       a->created_ms <= b->established_ms && b->created_ms <= a->established_ms;
+}
+
+/* RFC 7296 2.4: only of the same authenticated identities, and none that is as young as this one. */
+static void drop_older(struct ike_sa *ike, const char *why)
+{
+	struct ike_sa *other, *next;
+	struct outcome o;
+
+	outcome_set(&o, -ECONNRESET, "peer %s", why);
+	for (other = TAILQ_FIRST(&ike->agent->core->all); other; other = next) {
+		next = TAILQ_NEXT(other, all);
+		if (other == ike || !other->authenticated || !same_peers(ike, other) ||
+		    crossing(ike, other))
+			continue;
+		ike_log(other, 1, "destroying duplicate IKE_SA for peer '%s', %s",
+			other->remote_id.text, why);
+		ike_end(other, END_PEER, &o);
+	}
+}
+
+static void on_duplicate(struct timer *timer)
+{
+	ike_delete(timer_owner(timer, struct ike_sa, half_open_timer), END_REPLACED, 0, NULL);
+}
+
+/*
+ * Both sides initiated the same connection and both succeeded. As with rekeys, the IKE SA with the lowest nonce
+ * loses and its initiator deletes it; a peer that knows no such rule leaves that to us.
+ */
+static void settle_crossing(struct ike_sa *ike, struct ike_sa *other)
+{
+	bool lower = memcmp(ike->nonce_low, other->nonce_low, IKE_NONCE_LEN) < 0;
+	struct ike_sa *loser = lower ? ike : other;
+
+	ike_log(loser, 1, "both peers initiated, IKE_SA [%u] is superfluous", loser->id);
+	if (loser->initiator)
+		ike_delete(loser, END_REPLACED, 0, NULL);
+	else
+		timer_arm(&ike->agent->core->timers, &loser->half_open_timer,
+			  sa_now_ms() + DUPLICATE_WAIT_MS, on_duplicate);
+}
+
+/* The peer was faster: what we were only about to ask for is there. IKE_AUTH of ours has not gone out. */
+static void join_attempt(struct ike_sa *ike, struct ike_sa *own)
+{
+	struct outcome o;
+	struct task *t;
+
+	ike_log(own, 1, "peer established IKE_SA [%u] first, giving up ours", ike->id);
+	while ((t = TAILQ_FIRST(&own->tasks))) {
+		struct child_sa *c;
+
+		c = t->conf ? child_find_up(ike->agent, ike->conn->name, t->conf->name, NULL) : NULL;
+		outcome_set(&o, 0, "CHILD_SA %s{%u} established by the peer",
+			    c ? c->conf->name : "", c ? c->id : 0);
+		if (c || !t->conf) {
+			task_drop(own, t, &o);
+			continue;
+		}
+		TAILQ_REMOVE(&own->tasks, t, next);
+		nego_free(ike->agent, t->nego);
+		t->nego = NULL;
+		t->kind = TASK_CHILD_CREATE;
+		task_queue(ike, t);
+	}
+	ike_end(own, END_REPLACED, NULL);
+}
+
+void contact_established(struct ike_sa *ike, bool initial_contact)
+{
+	struct ike_sa *other, *next;
+
+	if (!ike_usable(ike))
+		return;
+	if (initial_contact && ike->conn->unique != CONF_UNIQUE_NEVER)
+		drop_older(ike, "received INITIAL_CONTACT");
+	else if (ike->conn->unique == CONF_UNIQUE_REPLACE)
+		drop_older(ike, "replaced");
+	for (other = TAILQ_FIRST(&ike->agent->core->all); other; other = next) {
+		next = TAILQ_NEXT(other, all);
+		if (other == ike || !other->conn || strcmp(other->conn->name, ike->conn->name) != 0)
+			continue;
+		if (!ike->initiator && other->initiator && !other->auth_sent && !other->rekeyed &&
+		    (other->state == IKE_CONNECTING || other->state == IKE_CREATED))
+			join_attempt(ike, other);
+		else if (other->state == IKE_ESTABLISHED && ike->state == IKE_ESTABLISHED &&
+			 same_peers(ike, other) && crossing(ike, other))
+			settle_crossing(ike, other);
+	}
+}

@@ -1,0 +1,549 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "exch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* CREATE_CHILD_SA for Child SAs: new ones and rekeys, both roles (RFC 7296 1.3.1, 1.3.3, 2.8, 2.25). */
+
+static struct job_ref job_ref_of(const struct ike_sa *ike, uint64_t tag)
+{
+	return (struct job_ref){
+		.index = ike->ref.index, .generation = ike->ref.generation, .tag = tag};
+}
+
+static struct child_nego *resume(struct agent *a, struct job_ref ref, struct ike_sa **ike)
+{
+	*ike = ike_find_ref(a, (struct sa_ref){.index = ref.index, .generation = ref.generation});
+	return *ike ? nego_find(*ike, ref.tag) : NULL;
+}
+
+/* ---- initiator ------------------------------------------------------------------------------------ */
+
+/* The rekey came to nothing: the old SA works on and is tried again later. */
+static void rekey_failed(struct ike_sa *ike, const struct task *t)
+{
+	struct child_sa *old = sa_find_child(ike->agent, t->child_id);
+
+	if (!old || old->state != CHILD_REKEYING)
+		return;
+	child_state_set(old, CHILD_INSTALLED);
+	if (old->lost) {
+		/* No keys behind it any more: only a new one helps. */
+		struct task *del = task_new(ike, TASK_CHILD_DELETE, old->id);
+
+		if (!del)
+			return;
+		del->recreate = true;
+		task_queue(ike, del);
+		return;
+	}
+	child_rekey_again(old);
+}
+
+static void create_fail(struct ike_sa *ike, const struct outcome *o)
+{
+	struct task *t = task_active(ike);
+
+	ike_log_group(ike, LOG_CHILD, 0, "%s CHILD_SA %s failed: %s",
+		      t->kind == TASK_CHILD_REKEY ? "rekeying" : "establishing",
+		      t->nego && t->nego->conf ? t->nego->conf->name : "", o->text);
+	if (t->kind == TASK_CHILD_REKEY)
+		rekey_failed(ike, t);
+	task_finish(ike, o);
+}
+
+static void create_fail_text(struct ike_sa *ike, int error, const char *text)
+{
+	struct outcome o;
+
+	outcome_set(&o, error, "%s", text);
+	create_fail(ike, &o);
+}
+
+static void create_send(struct ike_sa *ike)
+{
+	struct task *t = task_active(ike);
+	struct child_nego *n = t->nego;
+	const struct child_sa *old = sa_find_child(ike->agent, t->child_id);
+	struct msg_wr chain;
+	uint8_t spi[4];
+	struct wr w = wr_of(spi, sizeof(spi));
+
+	chain_start(ike->agent, &chain);
+	if (t->kind == TASK_CHILD_REKEY) {
+		if (!old || old->state != CHILD_REKEYING) {
+			create_fail_text(ike, -ENOENT, "the CHILD_SA was closed meanwhile");
+			return;
+		}
+		/* RFC 7296 1.3.3: the SPI that the sender expects in inbound packets. */
+		wr_u32(&w, old->spi_in);
+		msg_put_notify(&chain, IKE_PROTO_ESP, N_REKEY_SA, wr_slice(&w), slice_of(NULL, 0));
+	}
+	nego_put_offer(n, &chain);
+	if (request_send(ike, IKE_CREATE_CHILD_SA, &chain) < 0)
+		create_fail_text(ike, -ENOMEM, "CREATE_CHILD_SA request cannot be made");
+}
+
+static void on_ke_made(void *ctx, struct job_ref ref, struct ke_result *r)
+{
+	struct ike_sa *ike;
+	struct child_nego *n = resume(ctx, ref, &ike);
+
+	if (!n)
+		return;
+	if (r->error) {
+		create_fail_text(ike, r->error, "key pair cannot be made");
+		return;
+	}
+	ke_free(n->ke);
+	n->ke = r->ke;
+	r->ke = NULL;
+	create_send(ike);
+}
+
+static void create_prepare(struct ike_sa *ike)
+{
+	struct child_nego *n = task_active(ike)->nego;
+	int err;
+
+	if (!n->group) {
+		create_send(ike);
+		return;
+	}
+	err = job_ke_generate(ike->agent->jobs, n->group, on_ke_made, ike->agent,
+			      job_ref_of(ike, n->id));
+	if (err < 0)
+		create_fail_text(ike, err, "key exchange method is not available");
+}
+
+/* What a queued rekey finds: 0 to go on, or the outcome of a rekey that is not needed. */
+static bool rekey_wanted(struct ike_sa *ike, struct child_sa *old)
+{
+	struct outcome o;
+
+	if (old && old->state == CHILD_INSTALLED)
+		return true;
+	if (old && old->replaced_by)
+		outcome_set(&o, 0, "CHILD_SA %s{%u} was rekeyed by the peer", old->conf->name, old->id);
+	else
+		outcome_set(&o, -ENOENT, "the CHILD_SA is gone");
+	task_finish(ike, &o);
+	return false;
+}
+
+void create_child_start(struct ike_sa *ike, struct task *t)
+{
+	struct child_sa *old = NULL;
+	struct outcome why;
+
+	if (t->kind == TASK_CHILD_REKEY) {
+		old = sa_find_child(ike->agent, t->child_id);
+		if (!rekey_wanted(ike, old))
+			return;
+	}
+	t->nego = nego_new(ike, true, old ? old->conf : t->conf);
+	if (t->nego && t->conn && t->nego->conn != t->conn) {
+		conn_conf_unref(t->nego->conn);
+		t->nego->conn = conn_conf_ref(t->conn);
+	}
+	if (!t->nego || nego_offer(ike, t->nego, old, false, &why) < 0) {
+		create_fail_text(ike, t->nego ? why.error : -ENOMEM, t->nego ? why.text : "no memory");
+		return;
+	}
+	ike_log_group(ike, LOG_CHILD, 1, "%s CHILD_SA %s%s", old ? "rekeying" : "establishing",
+		      t->nego->conf->name, old ? "" : " on this IKE_SA");
+	if (old)
+		child_state_set(old, CHILD_REKEYING);
+	create_prepare(ike);
+}
+
+/* RFC 7296 1.3: the group the peer wants, if it is one of ours; a new exchange with a new nonce. */
+static bool retry_group(struct ike_sa *ike, const struct ike_notify_pl *n)
+{
+	struct child_nego *nego = task_active(ike)->nego;
+	struct child_sa *old = sa_find_child(ike->agent, task_active(ike)->child_id);
+	struct rd r = rd_of(n->data);
+	uint16_t group = rd_u16(&r);
+	struct outcome why;
+
+	if (!rd_done(&r) || group == nego->group || !proposals_have_ke(nego->offer, group) ||
+	    nego->ke_tries++ >= INIT_KE_TRIES)
+		return false;
+	ike_log(ike, 1, "peer didn't accept DH group %u, it requested %u", nego->group, group);
+	nego->group = group;
+	if (nego_offer(ike, nego, old, false, &why) < 0)
+		return false;
+	create_prepare(ike);
+	return true;
+}
+
+static void wait_and_retry(struct ike_sa *ike, struct task *t)
+{
+	struct child_sa *old = sa_find_child(ike->agent, t->child_id);
+	struct outcome o;
+
+	if (++t->tries > TEMP_FAIL_TRIES) {
+		/* RFC 7296 2.25: a peer that stays so for minutes has lost its way. */
+		outcome_by_peer(&o, -EAGAIN, N_TEMPORARY_FAILURE);
+		create_fail(ike, &o);
+		ike_delete(ike, END_TIMEOUT, 0, NULL);
+		return;
+	}
+	if (old && old->state == CHILD_REKEYING)
+		child_state_set(old, CHILD_INSTALLED);
+	ike_log(ike, 1, "received TEMPORARY_FAILURE, trying again later");
+	task_postpone(ike, temp_fail_wait_ms(ike->agent, t->tries));
+}
+
+/* RFC 7296 2.25.1: the peer does not have it: gone without a Delete, and made anew. */
+static void not_found(struct ike_sa *ike, struct task *t)
+{
+	struct child_sa *old = sa_find_child(ike->agent, t->child_id);
+	struct outcome o;
+
+	outcome_by_peer(&o, -ENOENT, N_CHILD_SA_NOT_FOUND);
+	if (old && !old->replaced_by) {
+		intend(ike->agent, ike_conn_name(ike), old->conf->name, 0);
+		child_gone(old, CONF_ACTION_TRAP);
+	}
+	create_fail(ike, &o);
+}
+
+/* The peer refused our rekey because its own came first: RFC 7296 2.8.1, 2.25. */
+static bool peer_was_first(struct ike_sa *ike, struct task *t)
+{
+	struct child_sa *old = sa_find_child(ike->agent, t->child_id);
+	struct outcome o;
+
+	if (t->kind != TASK_CHILD_REKEY || (!t->collide_id && !(old && old->replaced_by)))
+		return false;
+	outcome_set(&o, 0, "CHILD_SA was rekeyed by the peer at the same time");
+	task_finish(ike, &o);
+	return true;
+}
+
+static void create_refused(struct ike_sa *ike, struct task *t, const struct ike_notify_pl *n)
+{
+	struct outcome o;
+
+	if (n->type == N_INVALID_KE_PAYLOAD && retry_group(ike, n))
+		return;
+	if (peer_was_first(ike, t))
+		return;
+	if (n->type == N_TEMPORARY_FAILURE) {
+		wait_and_retry(ike, t);
+		return;
+	}
+	if (n->type == N_CHILD_SA_NOT_FOUND && t->kind == TASK_CHILD_REKEY) {
+		not_found(ike, t);
+		return;
+	}
+	if (n->type == N_NO_PROPOSAL_CHOSEN)
+		core_count(ike->agent, no_proposal);
+	outcome_by_peer(&o, -EPROTO, n->type);
+	create_fail(ike, &o);
+}
+
+static void delete_child_later(struct ike_sa *ike, struct child_sa *c)
+{
+	if (child_delete(c, NULL) < 0)
+		ike_log_group(ike, LOG_CHILD, 1, "no memory to delete CHILD_SA {%u}", c->id);
+}
+
+/*
+ * RFC 7296 2.8.1: both rekeyed the same SA. Of the four nonces the lowest names the SA that loses; who made it
+ * deletes it, and who made the other deletes the old one.
+ */
+static void settle_rekey(struct ike_sa *ike, struct task *t, struct child_sa *own, struct outcome *o)
+{
+	struct agent *a = ike->agent;
+	struct child_sa *old = sa_find_child(a, t->child_id);
+	struct child_sa *peer = t->collide_id ? sa_find_child(a, t->collide_id) : NULL;
+
+	outcome_set(o, 0, "CHILD_SA %s{%u} rekeyed as {%u}", own->conf->name, t->child_id, own->id);
+	if (peer && child_up(peer) &&
+	    nonce_cmp(slice_of(own->nonce_low, own->nonce_low_len),
+		      slice_of(peer->nonce_low, peer->nonce_low_len)) < 0) {
+		ike_log_group(ike, LOG_CHILD, 1, "CHILD_SA rekey collision lost, deleting {%u}", own->id);
+		own->replaced_by = peer->id;
+		child_state_set(own, CHILD_REKEYED);
+		delete_child_later(ike, own);
+		return;
+	}
+	if (old && old->state == CHILD_DELETING)
+		old = NULL;
+	if (child_activate(own, old ? old : peer) < 0) {
+		outcome_set(o, -EIO, "CHILD_SA cannot be put into force");
+		return;
+	}
+	if (peer && old) {
+		ike_log_group(ike, LOG_CHILD, 1,
+			      "CHILD_SA rekey collision won, waiting for the peer to delete {%u}",
+			      peer->id);
+		timer_disarm(&a->core->timers, &peer->switch_timer);
+		timer_disarm(&a->core->timers, &peer->rekey_timer);
+		peer->replaced_by = own->id;
+		peer->active = false;
+		if (child_up(peer))
+			child_state_set(peer, CHILD_REKEYED);
+	}
+	if (old)
+		delete_child_later(ike, old);
+}
+
+static void on_created(struct ike_sa *ike, struct child_nego *n, int error)
+{
+	struct task *t = task_active(ike);
+	struct child_sa *c = sa_find_child(ike->agent, n->child_id);
+	struct outcome o;
+
+	if (error || !c) {
+		struct task *del = task_new(ike, TASK_CHILD_DELETE, 0);
+
+		if (del) {
+			del->spi = n->spi_in;
+			task_queue(ike, del);
+		}
+		create_fail_text(ike, error ? error : -EIO, strerror(error ? -error : EIO));
+		return;
+	}
+	if (t->kind == TASK_CHILD_REKEY) {
+		settle_rekey(ike, t, c, &o);
+	} else {
+		error = child_activate(c, NULL);
+		if (error)
+			outcome_set(&o, error, "CHILD_SA cannot be put into force: %s",
+				    strerror(-error));
+		else
+			outcome_set(&o, 0, "CHILD_SA %s{%u} established", c->conf->name, c->id);
+	}
+	task_finish(ike, &o);
+}
+
+static void on_ke_shared(void *ctx, struct job_ref ref, struct ke_result *r)
+{
+	struct ike_sa *ike;
+	struct child_nego *n = resume(ctx, ref, &ike);
+
+	if (!n)
+		return;
+	if (r->error) {
+		if (r->error == -EINVAL)
+			core_count(ike->agent, bad_ke);
+		on_created(ike, n, r->error);
+		return;
+	}
+	secret_move(&n->shared, &r->shared);
+	nego_install(ike, n, on_created);
+}
+
+void create_child_response(struct ike_sa *ike, const struct ike_msg *msg)
+{
+	struct task *t = task_active(ike);
+	struct child_nego *n = t->nego;
+	const struct ike_notify_pl *error = msg_error_notify(msg);
+	const struct child_sa *old = sa_find_child(ike->agent, t->child_id);
+	struct outcome why;
+	struct ke *ke;
+	int err;
+
+	if (!n) {
+		create_fail_text(ike, -EPROTO, "no negotiation under way");
+		return;
+	}
+	if (error) {
+		create_refused(ike, t, error);
+		return;
+	}
+	if (nego_answer(ike, n, msg, old, &why) < 0) {
+		struct task *del = task_new(ike, TASK_CHILD_DELETE, 0);
+
+		/* The peer has it installed. */
+		if (del) {
+			del->spi = n->spi_in;
+			task_queue(ike, del);
+		}
+		create_fail(ike, &why);
+		return;
+	}
+	if (!n->suite.ke) {
+		nego_install(ike, n, on_created);
+		return;
+	}
+	ke = n->ke;
+	n->ke = NULL;
+	err = job_ke_finish(ike->agent->jobs, ke, msg->ke.data, on_ke_shared, ike->agent,
+			    job_ref_of(ike, n->id));
+	if (err < 0) {
+		n->ke = ke;
+		on_created(ike, n, err);
+	}
+}
+
+/* ---- responder ------------------------------------------------------------------------------------- */
+
+static void in_end(struct ike_sa *ike)
+{
+	nego_free(ike->agent, ike->in->nego);
+	free(ike->in);
+	ike->in = NULL;
+}
+
+static void answer(struct ike_sa *ike, const struct child_nego *n)
+{
+	struct msg_wr chain;
+
+	chain_start(ike->agent, &chain);
+	nego_put_answer(n, &chain);
+	reply_send(ike, &chain);
+}
+
+static void on_responded(struct ike_sa *ike, struct child_nego *n, int error)
+{
+	struct agent *a = ike->agent;
+	struct child_sa *c = sa_find_child(a, n->child_id);
+	struct child_sa *old = n->old_id ? sa_find_child(a, n->old_id) : NULL;
+	struct task *t = task_active(ike);
+
+	if (error || !c) {
+		ike_log_group(ike, LOG_CHILD, 0, "installing CHILD_SA %s failed: %s", n->conf->name,
+			      strerror(-error));
+		reply_notify(ike, error == -EINVAL ? N_INVALID_SYNTAX : N_TEMPORARY_FAILURE,
+			     slice_of(NULL, 0));
+		in_end(ike);
+		return;
+	}
+	if (!old) {
+		if (child_activate(c, NULL) < 0)
+			reply_notify(ike, N_TEMPORARY_FAILURE, slice_of(NULL, 0));
+		else
+			answer(ike, n);
+		in_end(ike);
+		return;
+	}
+	/* RFC 7296 2.8.1: ours for the same SA is under way; its answer decides which stays. */
+	if (t && t->kind == TASK_CHILD_REKEY && t->child_id == old->id)
+		t->collide_id = c->id;
+	answer(ike, n);
+	in_end(ike);
+	child_activate_later(c, old);
+}
+
+static void on_ke_responded(void *ctx, struct job_ref ref, struct ke_result *r)
+{
+	struct ike_sa *ike;
+	struct child_nego *n = resume(ctx, ref, &ike);
+
+	if (!n)
+		return;
+	if (!r->error) {
+		n->ke_public = malloc(r->public_len);
+		if (!n->ke_public)
+			r->error = -ENOMEM;
+	}
+	if (r->error) {
+		if (r->error == -EINVAL)
+			core_count(ike->agent, bad_ke);
+		on_responded(ike, n, r->error);
+		return;
+	}
+	memcpy(n->ke_public, r->public_value, r->public_len);
+	n->ke_public_len = r->public_len;
+	secret_move(&n->shared, &r->shared);
+	nego_install(ike, n, on_responded);
+}
+
+/* RFC 7296 2.25: what stands in the way of a new Child SA; 0 when nothing does. */
+static uint16_t create_obstacle(const struct ike_sa *ike)
+{
+	const struct task *t = task_active(ike);
+
+	if (!ike_usable(ike))
+		return N_TEMPORARY_FAILURE;
+	if (ike->state == IKE_REKEYING || (t && t->kind == TASK_IKE_REKEY) || ike->rekey_peer.generation)
+		return N_TEMPORARY_FAILURE;
+	return 0;
+}
+
+/* The Child SA that REKEY_SA names; a refusal is sent when there is none or it cannot be rekeyed. */
+static struct child_sa *rekey_target(struct ike_sa *ike, const struct ike_notify_pl *n)
+{
+	struct rd r = rd_of(n->spi);
+	uint32_t spi = rd_u32(&r);
+	struct child_sa *old;
+	struct msg_wr chain;
+
+	old = n->proto == IKE_PROTO_ESP && rd_done(&r) ? child_find_spi_out(ike, spi) : NULL;
+	if (old && child_up(old))
+		return old;
+	if (old) {
+		/* We are closing it, or have replaced it. */
+		reply_notify(ike, N_TEMPORARY_FAILURE, slice_of(NULL, 0));
+		return NULL;
+	}
+	ike_log_group(ike, LOG_CHILD, 1, "CHILD_SA to be rekeyed not found");
+	chain_start(ike->agent, &chain);
+	msg_put_notify(&chain, n->proto, N_CHILD_SA_NOT_FOUND, n->spi.n <= 4 ? n->spi : slice_of(NULL, 0),
+		       slice_of(NULL, 0));
+	reply_send(ike, &chain);
+	return NULL;
+}
+
+static void refuse_group(struct ike_sa *ike, uint16_t group)
+{
+	uint8_t buf[2];
+	struct wr w = wr_of(buf, sizeof(buf));
+
+	wr_u16(&w, group);
+	reply_notify(ike, N_INVALID_KE_PAYLOAD, wr_slice(&w));
+}
+
+void create_child_request(struct ike_sa *ike, const struct ike_msg *msg)
+{
+	const struct ike_notify_pl *rekey = msg_notify(msg, N_REKEY_SA);
+	uint16_t refusal = create_obstacle(ike);
+	struct child_sa *old = NULL;
+	struct child_nego *n;
+	int err;
+
+	if (refusal) {
+		reply_notify(ike, refusal, slice_of(NULL, 0));
+		return;
+	}
+	if (rekey) {
+		old = rekey_target(ike, rekey);
+		if (!old)
+			return;
+	}
+	ike->in = calloc(1, sizeof(*ike->in));
+	n = ike->in ? nego_new(ike, false, NULL) : NULL;
+	if (!n) {
+		free(ike->in);
+		ike->in = NULL;
+		reply_notify(ike, N_TEMPORARY_FAILURE, slice_of(NULL, 0));
+		return;
+	}
+	ike->in->nego = n;
+	refusal = nego_accept(ike, n, msg, old, false);
+	if (refusal) {
+		reply_notify(ike, refusal, slice_of(NULL, 0));
+		in_end(ike);
+		if (refusal == N_INVALID_SYNTAX)
+			ike_end(ike, END_LOCAL, NULL);
+		return;
+	}
+	if (!n->group) {
+		nego_install(ike, n, on_responded);
+		return;
+	}
+	if (!msg_has(msg, IKE_PL_KE) || msg->ke.group != n->group) {
+		refuse_group(ike, n->group);
+		in_end(ike);
+		return;
+	}
+	err = job_ke_respond(ike->agent->jobs, n->group, msg->ke.data, on_ke_responded, ike->agent,
+			     job_ref_of(ike, n->id));
+	if (err < 0)
+		on_responded(ike, n, err);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "exch.h"
+
+#include <errno.h>
+
+/* What the engine tells of installed SAs and of packets that want one. */
+
+/* The dataplane is a new process: its keys are gone. New ones, with new sequence numbers, for everything. */
+static void rekey_everything(struct agent *a)
+{
+	unsigned int n = 0;
+	struct ike_sa *ike;
+	struct child_sa *c;
+
+	TAILQ_FOREACH (ike, &a->core->all, all) {
+		TAILQ_FOREACH (c, &ike->children, next) {
+			if (!child_up(c))
+				continue;
+			c->lost = true;
+			child_rekey(c, NULL);
+			n++;
+		}
+	}
+	if (n)
+		log_line(LOG_CHILD, 0, "the dataplane was restarted: rekeying %u CHILD_SAs", n);
+}
+
+static void nat_change(struct agent *a, struct child_sa *c, const struct endpoint *remote)
+{
+	struct ike_sa *ike = c->ike;
+	char was[ENDPOINT_STRLEN], is[ENDPOINT_STRLEN];
+	struct child_sa *other;
+
+	/* RFC 7296 2.23: only a peer behind a NAT moves, and not for one that is behind a NAT itself. */
+	if (!ike->nat_remote || ike->nat_local || endpoint_equal(&ike->remote, remote))
+		return;
+	ike_log(ike, 1, "NAT mapping of the peer changed from %s to %s", endpoint_str(&ike->remote, was),
+		endpoint_str(remote, is));
+	ike->remote = *remote;
+	TAILQ_FOREACH (other, &ike->children, next)
+		if (other->encap && other->state != CHILD_CREATED)
+			a->core->parts->move(a->engine, other->engine, &ike->local, &ike->remote);
+}
+
+static void acquire(struct agent *a, const struct engine_event *ev)
+{
+	log_line(LOG_CHILD, 1, "creating acquire job for CHILD_SA %s of %s", ev->child, ev->conn);
+	intend(a, ev->conn, ev->child, 0);
+}
+
+void agent_engine_event(void *ctx, const struct engine_event *ev)
+{
+	struct agent *a = ctx;
+	struct child_sa *c;
+
+	if (!a->core)
+		return;
+	c = child_find_slot(a, ev->sa);
+	switch (ev->kind) {
+	case ENGINE_UP:
+		log_line(LOG_KERNEL, 1, "dataplane connected%s", ev->new_instance ? ", a new instance" : "");
+		if (ev->new_instance)
+			rekey_everything(a);
+		intents_run(a, true);
+		break;
+	case ENGINE_DOWN:
+		log_line(LOG_KERNEL, 0, "dataplane went away: protected traffic is dropped until it is back");
+		break;
+	case ENGINE_SOFT:
+		if (c && child_up(c))
+			child_rekey(c, NULL);
+		break;
+	case ENGINE_HARD:
+		if (c && child_up(c))
+			child_expire_soon(c);
+		break;
+	case ENGINE_NAT_CHANGE:
+		if (c)
+			nat_change(a, c, &ev->remote);
+		break;
+	case ENGINE_ACQUIRE:
+		acquire(a, ev);
+		break;
+	case ENGINE_UNKNOWN_SPI:
+		log_limited(&a->core->log_bad, LOG_KERNEL, 2, "ESP packet with unknown SPI %08x", ev->spi);
+		break;
+	case ENGINE_ORPHAN_EXPIRED:
+		log_line(LOG_KERNEL, 1, "an SA of an earlier agent expired");
+		break;
+	}
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "agent/sa/core.h"
+#include "limits.h"
+#include "select.h"
+
+/*
+ * The inside of the exchanges. What we ask of a peer is a task in the queue of its IKE SA, one in flight (window of one);
+ * what the peer asks is a request_in with, when the answer has to wait, an exchange_in beside it. Nothing here keeps
+ * a pointer across a wait: continuations find their IKE SA by handle and their negotiation by number.
+ */
+
+/* Where a datagram came from and went to, as seen from us. */
+struct path {
+	struct endpoint local, remote;
+};
+
+/* ---- negotiations ----------------------------------------------------------------------------- */
+
+/* One Child SA being agreed on, either role of the exchange. */
+struct child_nego;
+typedef void (*nego_done_fn)(struct ike_sa *ike, struct child_nego *n, int error);
+struct child_nego {
+	uint64_t id;
+	bool initiator;	      /* of this exchange */
+	bool first;	      /* in IKE_AUTH: no nonces and no key exchange of its own */
+	struct conn_conf *conn; /* reference */
+	const struct child_conf *conf;
+	uint32_t old_id; /* Child SA being rekeyed, 0 = none */
+	uint32_t reqid;
+	bool have_slot;
+	struct engine_sa slot;
+	uint32_t spi_in, spi_out;
+	struct proposals *offer; /* ours, as sent; initiator only */
+	struct proposal chosen;
+	struct child_suite suite;
+	struct ts_list ts_local, ts_remote;
+	struct nonce ni, nr;
+	uint16_t group;	     /* of PFS, 0 = none */
+	unsigned int ke_tries;
+	struct ke *ke;
+	struct secret shared;
+	uint8_t *ke_public; /* responder: ours, for the answer */
+	size_t ke_public_len;
+	struct child_keys keys;
+	uint32_t child_id; /* once there is one */
+	uint16_t error_notify; /* responder: why not; initiator: what the peer said */
+	nego_done_fn done;
+};
+
+/* A new IKE SA being agreed on by CREATE_CHILD_SA. */
+struct ike_nego {
+	uint64_t id;
+	uint64_t spi_own, spi_peer;
+	struct proposal chosen;
+	struct ike_suite suite;
+	struct nonce ni, nr;
+	uint16_t group;
+	unsigned int ke_tries;
+	struct ke *ke;
+	struct secret shared;
+	uint8_t *ke_public;
+	size_t ke_public_len;
+};
+
+/* What IKE_SA_INIT and IKE_AUTH need; freed at establishment. */
+struct setup {
+	struct ike_sa *ike;
+	uint8_t digest[SA_DIGEST_LEN]; /* responder: of the request and where it came from */
+	UT_hash_handle by_init;
+	bool hashed, counted;
+	struct ip_addr source;
+	uint8_t *msg_i, *msg_r; /* the two IKE_SA_INIT as sent (RFC 7296 2.15: whole) */
+	size_t msg_i_len, msg_r_len;
+	struct nonce ni, nr;
+	uint16_t group;
+	struct ke *ke;
+	uint8_t *peer_ke; /* responder: until IKE_AUTH proves that the peer exists */
+	size_t peer_ke_len;
+	uint8_t cookie[IKE_COOKIE_MAX];
+	uint16_t cookie_len;
+	uint8_t cookie_tries, ke_tries;
+	uint16_t init_error; /* refusal that nobody vouches for */
+	struct timer error_timer;
+	bool have_keys;
+	uint32_t wait; /* number of the continuation that is awaited */
+	uint8_t *pending; /* responder: IKE_AUTH that waits for the keys */
+	size_t pending_len;
+	struct path pending_path;
+	/* IKE_AUTH */
+	uint8_t peer_auth[CRYPT_PRF_MAX];
+	size_t peer_auth_len;
+	uint16_t child_error; /* initiator: what the peer said of the child while its MAC is checked */
+	bool child_bad;
+	bool initial_contact;
+};
+
+/* The peer's request across a wait. */
+struct exchange_in {
+	struct child_nego *nego;
+	struct ike_nego *rekey;
+	uint8_t auth[CRYPT_PRF_MAX]; /* IKE_AUTH: ours */
+	size_t auth_len;
+};
+
+/* ---- tasks ------------------------------------------------------------------------------------ */
+enum task_kind {
+	TASK_CONNECT, /* IKE_SA_INIT and IKE_AUTH with the first child */
+	TASK_CHILD_CREATE,
+	TASK_CHILD_REKEY,
+	TASK_CHILD_DELETE,
+	TASK_IKE_REKEY,
+	TASK_IKE_DELETE,
+	TASK_DPD,
+	TASK_KINDS,
+};
+enum task_step { TASK_QUEUED, TASK_PREPARING, TASK_SENT, TASK_ANSWERED };
+
+struct task {
+	TAILQ_ENTRY(task) next;
+	enum task_kind kind;
+	enum task_step step;
+	uint32_t child_id;     /* rekey, delete */
+	uint32_t spi;	       /* delete of what has no Child SA here: our inbound SPI, 0 = see child_id */
+	uint32_t collide_id;   /* child rekey: what the peer's rekey of the same made meanwhile */
+	struct conn_conf *conn; /* reference: connect, create */
+	const struct child_conf *conf;
+	struct child_nego *nego;
+	struct ike_nego *rekey;
+	unsigned int tries; /* TEMPORARY_FAILURE so far */
+	uint64_t not_before_ms;
+	uint16_t say;	/* delete: an error notify instead of the Delete payload */
+	int why;	/* IKE delete: enum ike_end */
+	bool recreate;	/* child delete: initiate it anew afterwards */
+	struct waiter_list waiters;
+};
+
+/* task.c */
+struct task *task_new(struct ike_sa *ike, enum task_kind kind, uint32_t child_id);
+/* Queued, and started when nothing is in flight. A delete of the IKE SA goes to the front. */
+void task_queue(struct ike_sa *ike, struct task *t);
+/* The task in flight; NULL. */
+struct task *task_active(const struct ike_sa *ike);
+struct task *task_find(const struct ike_sa *ike, enum task_kind kind, uint32_t child_id);
+struct task *task_find_create(const struct ike_sa *ike, const char *child);
+/* The active one is over: waiters hear, the next starts. */
+void task_finish(struct ike_sa *ike, const struct outcome *o);
+/* Back into the queue for later (TEMPORARY_FAILURE). */
+void task_postpone(struct ike_sa *ike, uint64_t ms);
+void task_run(struct ike_sa *ike);
+/* Out of the queue, waiters told, freed. */
+void task_drop(struct ike_sa *ike, struct task *t, const struct outcome *o);
+/* Looks for work from a fresh stack. */
+void task_kick(struct ike_sa *ike);
+/* All that have not been sent yet go to another IKE SA. */
+void tasks_move(struct ike_sa *from, struct ike_sa *to);
+
+/* ---- window.c: one request in flight, one answer in store ----------------------------------------- */
+/* Seals (or, for IKE_SA_INIT, only frames) and sends the next request. 0 or -errno. */
+int request_send(struct ike_sa *ike, uint8_t exchange, const struct msg_wr *chain);
+/* A whole datagram as the next request: IKE_SA_INIT. Copies. */
+int request_send_raw(struct ike_sa *ike, struct slice datagram);
+void request_end(struct ike_sa *ike);
+void request_again(struct ike_sa *ike);
+/* Sent once, nobody waits for an answer: the last message of an IKE SA. */
+void request_once(struct ike_sa *ike, uint8_t exchange, const struct msg_wr *chain);
+/* The answer to ike->req; stored for retransmits. */
+int reply_send(struct ike_sa *ike, const struct msg_wr *chain);
+int reply_notify(struct ike_sa *ike, uint16_t type, struct slice data);
+void reply_empty(struct ike_sa *ike);
+int datagram_send(struct ike_sa *ike, const struct endpoint *local, const struct endpoint *remote,
+		  struct slice datagram);
+/* An unprotected answer made of one notify, from the request's header alone (RFC 7296 1.5, 2.21.4). */
+void plain_notify(struct agent *a, const struct ike_hdr *hdr, const struct path *path, uint16_t type,
+		  struct slice data);
+/* A writer on the core's buffer. */
+void chain_start(struct agent *a, struct msg_wr *chain);
+void digest_of(struct slice datagram, const struct endpoint *from, uint8_t out[SA_DIGEST_LEN]);
+/* Milliseconds from the try-th sending (0 = first) to the next, or to giving up (try == retransmit_tries). */
+uint64_t retransmit_wait_ms(const struct gw_ike_conf *conf, unsigned int try, uint32_t random);
+
+/* ---- dispatch.c ------------------------------------------------------------------------------------ */
+/* An encrypted datagram of a known IKE SA whose keys are there. */
+void dispatch(struct ike_sa *ike, const struct path *path, struct slice datagram);
+
+/* ---- init.c, init_responder.c ----------------------------------------------------------------------- */
+void connect_start(struct ike_sa *ike, struct task *t);
+void connect_resolved(struct ike_sa *ike, const struct ip_addr *remote);
+void init_response(struct ike_sa *ike, const struct path *path, struct slice datagram);
+void init_request(struct agent *a, const struct path *path, struct slice datagram);
+/* The responder's keys for an IKE_AUTH that just came. */
+void init_derive(struct ike_sa *ike, const struct path *path, struct slice datagram);
+struct setup *setup_new(struct ike_sa *ike);
+void setup_free(struct ike_sa *ike);
+int setup_keys(struct ike_sa *ike, struct secret *shared);
+void natd_put(struct ike_sa *ike, struct msg_wr *chain);
+/* Sets nat_local and nat_remote from the peer's hashes. False when it sent none. */
+bool natd_check(struct ike_sa *ike, const struct ike_msg *msg, const struct path *path);
+
+/* ---- conn_select.c ------------------------------------------------------------------------------------ */
+/* Best connection for these addresses that accepts one of the proposals. *any: at least one fits by address. */
+struct conn_conf *conn_by_addrs(const struct agent *a, const struct path *path,
+				const struct proposals *offered, struct proposal *chosen, bool *any);
+/* Best connection for addresses, chosen proposal and identities; id_r may be absent. */
+struct conn_conf *conn_by_ids(const struct agent *a, const struct path *path,
+			      const struct proposal *chosen, const struct ike_id *id_i,
+			      const struct ike_id *id_r, const struct conn_conf *now);
+/* The identity we use: configured, or the address. */
+void local_id_of(const struct conn_conf *conn, const struct ip_addr *local, struct conf_id *out);
+bool remote_id_fits(const struct conn_conf *conn, const struct ip_addr *remote, const struct ike_id *got);
+void id_store(const struct ike_id *id, struct conf_id *out);
+bool id_same(const struct conf_id *a, const struct conf_id *b);
+
+/* ---- resolve.c -------------------------------------------------------------------------------------------- */
+/* The peer's address: connect_resolved comes, at once or later; or the connect task fails. */
+void resolve_start(struct ike_sa *ike, const char *host);
+
+/* ---- auth.c ----------------------------------------------------------------------------------------------- */
+void auth_start(struct ike_sa *ike);
+void auth_response(struct ike_sa *ike, const struct ike_msg *msg);
+void auth_request(struct ike_sa *ike, const struct ike_msg *msg);
+/* The proof of a rekeyed IKE SA is that of the old one. 0 or -EACCES. */
+int ike_inherit_proof(struct ike_sa *to, const struct ike_sa *from);
+
+/* ---- child_neg.c --------------------------------------------------------------------------------------------- */
+struct child_nego *nego_new(struct ike_sa *ike, bool initiator, const struct child_conf *conf);
+void nego_free(struct agent *a, struct child_nego *n);
+/* Initiator: slot, SPI, proposals, selectors (of `old` when rekeying). 0, or -errno and why. */
+int nego_offer(struct ike_sa *ike, struct child_nego *n, const struct child_sa *old, bool first,
+	       struct outcome *why);
+void nego_put_offer(const struct child_nego *n, struct msg_wr *chain);
+/* Initiator: SA and TS of the answer. 0, or -errno and why. */
+int nego_answer(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *msg,
+		const struct child_sa *old, struct outcome *why);
+/* Responder: chooses child, proposal, selectors; asks the engine for nothing. 0 or the error notify to send. */
+uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *msg,
+		     const struct child_sa *old, bool first);
+void nego_put_answer(const struct child_nego *n, struct msg_wr *chain);
+/* Both: slot (responder), keys, Child SA, both directions into the engine; done comes once, maybe at once. */
+void nego_install(struct ike_sa *ike, struct child_nego *n, nego_done_fn done);
+/* The negotiation of this number in flight at an IKE SA, either side. */
+struct child_nego *nego_find(const struct ike_sa *ike, uint64_t id);
+void child_ts(const struct child_conf *conf, const struct endpoint *local, const struct endpoint *remote,
+	      struct ts_list *ts_local, struct ts_list *ts_remote);
+
+/* ---- child_life.c: what happens to an installed Child SA -------------------------------------------------------- */
+/* Into force: selectors encrypt with it; timers, log, event. `old`: the one it replaces, or NULL. */
+int child_activate(struct child_sa *c, struct child_sa *old);
+/* Installed, but the peer may not know yet: in force when it shows itself, `old` goes, or after SWITCH_WAIT_MS. */
+void child_activate_later(struct child_sa *c, struct child_sa *old);
+/* Now, if it was waiting. */
+void child_switch(struct child_sa *c);
+/* Gone: deleted by either side. Late packets of a replaced one are let in for the grace. */
+void child_gone(struct child_sa *c, enum conf_action action);
+void child_expire_soon(struct child_sa *c);
+/* A rekey failed: once more in a while. */
+void child_rekey_again(struct child_sa *c);
+/* Queues the rekey (or, with one queued, waits for it). batch may be NULL. */
+int child_rekey(struct child_sa *c, struct batch *b);
+int child_delete(struct child_sa *c, struct batch *b);
+void fading_all(struct agent *a);
+
+/* ---- create_child.c ------------------------------------------------------------------------------------------------ */
+void create_child_start(struct ike_sa *ike, struct task *t);
+void create_child_response(struct ike_sa *ike, const struct ike_msg *msg);
+void create_child_request(struct ike_sa *ike, const struct ike_msg *msg);
+
+/* ---- rekey_ike.c ------------------------------------------------------------------------------------------------------ */
+void rekey_ike_start(struct ike_sa *ike, struct task *t);
+void rekey_ike_response(struct ike_sa *ike, const struct ike_msg *msg);
+void rekey_ike_request(struct ike_sa *ike, const struct ike_msg *msg);
+/* Our rekey came to nothing, the peer's did not: it inherits. True when there was one. */
+bool rekey_ike_adopt_peer(struct ike_sa *ike);
+int ike_rekey(struct ike_sa *ike, struct batch *b);
+void ike_nego_free(struct ike_nego *n);
+
+/* ---- informational.c ---------------------------------------------------------------------------------------------------- */
+void informational_start(struct ike_sa *ike, struct task *t);
+void informational_response(struct ike_sa *ike, const struct ike_msg *msg);
+void informational_request(struct ike_sa *ike, const struct ike_msg *msg);
+void liveness_hint(struct ike_sa *ike);
+
+/* ---- close.c: the end of an IKE SA ------------------------------------------------------------------------------------------ */
+enum ike_end {
+	END_FAILED,	   /* never established */
+	END_TIMEOUT,	   /* the peer is silent: dpd_action */
+	END_PEER,	   /* it deleted: close_action */
+	END_LOCAL,	   /* we did, as told */
+	END_REPLACED,	   /* rekeyed, or superfluous */
+	END_EXPIRED,
+	END_ABANDONED, /* the agent goes, its SAs stay in the engine */
+};
+/* Children and tasks go with it; memory later. `o` is what waiters hear. */
+void ike_end(struct ike_sa *ike, enum ike_end why, const struct outcome *o);
+/* Asks the peer; the rest is refused meanwhile. batch may be NULL. `say`: error notify instead of Delete. */
+int ike_delete(struct ike_sa *ike, enum ike_end why, uint16_t say, struct batch *b);
+/* A Delete sent once, nobody waits; ended. */
+void ike_delete_now(struct ike_sa *ike, enum ike_end why, const struct outcome *o);
+
+/* ---- ike_timers.c --------------------------------------------------------------------------------------------------------------- */
+void ike_timers_start(struct ike_sa *ike);
+void ike_keepalive_start(struct ike_sa *ike);
+uint64_t ike_last_life_ms(const struct ike_sa *ike);
+/* `base` seconds from now, less a random part of rand seconds, in ms; 0 when base is 0. */
+uint64_t jittered_ms(struct agent *a, uint64_t base_s, uint64_t rand_s);
+uint32_t random_u32(struct agent *a);
+/* How long to stay away after the try-th TEMPORARY_FAILURE (1 = first). */
+uint64_t temp_fail_wait_ms(struct agent *a, unsigned int try);
+
+/* ---- contact.c: other IKE SAs of the same pair of peers --------------------------------------------------------------------------- */
+bool contact_is_initial(const struct ike_sa *ike);
+/* Established as responder or initiator: INITIAL_CONTACT, unique, simultaneous initiation. */
+void contact_established(struct ike_sa *ike, bool initial_contact);
+
+/* ---- ops.c, configure.c, engine_events.c ------------------------------------------------------------------------------------------------ */
+/* Starts a child, or joins what is under way. batch may be NULL. -EALREADY: it is up. */
+int child_initiate(struct agent *a, struct conn_conf *conn, const struct child_conf *conf, struct batch *b,
+		   struct outcome *o);
+/* The same by name, later, from a fresh stack. */
+void intend(struct agent *a, const char *conn, const char *child, uint64_t wait_ms);
+void intents_run(struct agent *a, bool engine_up);
+struct ike_sa *connect_new(struct agent *a, struct conn_conf *conn, uint32_t attempt);
+bool engine_usable(const struct agent *a, struct outcome *why);
+bool child_traps(const struct child_conf *conf);
+void trap_install(struct agent *a, const struct conn_conf *conn, const struct child_conf *child);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "parts.h"
+
+static int real_send(struct agent *a, const struct endpoint *from, const struct endpoint *to,
+		     struct slice datagram)
+{
+	return net_send(a->net, from, to, datagram);
+}
+
+static int real_keepalive(struct agent *a, const struct endpoint *from, const struct endpoint *to)
+{
+	return net_keepalive(a->net, from, to);
+}
+
+static int real_psk_mac(struct agent *a, const struct ike_id *local, const struct ike_id *remote,
+			uint16_t prf_id, struct slice octets, keys_mac_fn done, struct job_ref ref)
+{
+	return keys_psk_mac(a->keys, local, remote, prf_id, octets, done, a, ref);
+}
+
+const struct agent_parts agent_parts_real = {
+	.random = crypt_random,
+	.send = real_send,
+	.keepalive = real_keepalive,
+	.source_for = net_source_for,
+	.psk_mac = real_psk_mac,
+	.engine_ready = engine_ready,
+	.spi_alloc = engine_spi_alloc,
+	.spi_free = engine_spi_free,
+	.install_in = engine_install_in,
+	.install_out = engine_install_out,
+	.activate = engine_activate,
+	.remove = engine_remove,
+	.remove_out = engine_remove_out,
+	.stat_get = engine_stat_get,
+	.move = engine_move,
+	.trap = engine_trap,
+	.untrap = engine_untrap,
+	.orphans = engine_orphans,
+	.orphan_remove = engine_orphan_remove,
+};

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const state_names[CHILD_STATES] = {
+	[CHILD_CREATED] = "CREATED",	 [CHILD_INSTALLING] = "INSTALLING",
+	[CHILD_INSTALLED] = "INSTALLED", [CHILD_REKEYING] = "REKEYING",
+	[CHILD_REKEYED] = "REKEYED",	 [CHILD_DELETING] = "DELETING",
+	[CHILD_DELETED] = "DELETED",
+};
+
+#define TO(s) (1u << (s))
+
+/* INSTALLING to REKEYED: the loser of a simultaneous rekey never is in force. */
+static const unsigned int legal[CHILD_STATES] = {
+	[CHILD_CREATED] = TO(CHILD_INSTALLING) | TO(CHILD_DELETED),
+	[CHILD_INSTALLING] = TO(CHILD_INSTALLED) | TO(CHILD_REKEYED) | TO(CHILD_DELETING) |
+			     TO(CHILD_DELETED),
+	[CHILD_INSTALLED] = TO(CHILD_REKEYING) | TO(CHILD_REKEYED) | TO(CHILD_DELETING) |
+			    TO(CHILD_DELETED),
+	[CHILD_REKEYING] = TO(CHILD_INSTALLED) | TO(CHILD_REKEYED) | TO(CHILD_DELETING) |
+			   TO(CHILD_DELETED),
+	[CHILD_REKEYED] = TO(CHILD_DELETING) | TO(CHILD_DELETED),
+	[CHILD_DELETING] = TO(CHILD_DELETED),
+	[CHILD_DELETED] = 0,
+};
+
+const char *child_state_name(enum child_state s)
+{
+	return (unsigned int)s < CHILD_STATES ? state_names[s] : "?";
+}
+
+bool child_state_legal(enum child_state from, enum child_state to)
+{
+	return (unsigned int)from < CHILD_STATES && (unsigned int)to < CHILD_STATES &&
+	       (legal[from] & TO(to));
+}
+
+int child_state_set(struct child_sa *c, enum child_state to)
+{
+	if (!child_state_legal(c->state, to)) {
+		ike_log_group(c->ike, LOG_CHILD, 0, "CHILD_SA %s{%u} refused to go from %s to %s",
+			      c->conf->name, c->id, child_state_name(c->state),
+			      child_state_name(to));
+		return -EPERM;
+	}
+	ike_log_group(c->ike, LOG_CHILD, 2, "CHILD_SA %s{%u} state change: %s => %s", c->conf->name,
+		      c->id, child_state_name(c->state), child_state_name(to));
+	c->state = to;
+	return 0;
+}
+
+struct child_sa *child_new(struct ike_sa *ike, struct conn_conf *conn, const struct child_conf *conf,
+			   struct engine_sa sa)
+{
+	struct agent_core *core = ike->agent->core;
+	struct child_sa *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->ike = ike;
+	c->id = ++core->next_child_id;
+	c->state = CHILD_CREATED;
+	c->conf = conf;
+	c->own_conn = conn_conf_ref(conn);
+	c->engine = sa;
+	TABLE_ADD(by_id, core->by_id, id, c);
+	if (!TABLE_HAS(by_id, core->by_id, c))
+		goto free_child;
+	TABLE_ADD(by_slot, core->by_slot, engine.slot, c);
+	if (!TABLE_HAS(by_slot, core->by_slot, c))
+		goto free_id;
+	TAILQ_INSERT_TAIL(&ike->children, c, next);
+	return c;
+
+free_id:
+	HASH_DELETE(by_id, core->by_id, c);
+free_child:
+	conn_conf_unref(c->own_conn);
+	free(c);
+	return NULL;
+}
+
+struct child_sa *sa_find_child(struct agent *a, uint32_t id)
+{
+	struct child_sa *c;
+
+	HASH_FIND(by_id, a->core->by_id, &id, sizeof(id), c);
+	return c;
+}
+
+struct child_sa *child_find_slot(const struct agent *a, struct engine_sa sa)
+{
+	struct child_sa *c;
+
+	HASH_FIND(by_slot, a->core->by_slot, &sa.slot, sizeof(sa.slot), c);
+	return c && c->engine.generation == sa.generation ? c : NULL;
+}
+
+struct child_sa *child_find_spi_out(const struct ike_sa *ike, uint32_t spi)
+{
+	struct child_sa *c;
+
+	TAILQ_FOREACH (c, &ike->children, next)
+		if (c->spi_out == spi && c->state != CHILD_CREATED)
+			return c;
+	return NULL;
+}
+
+struct child_sa *child_find_up(const struct agent *a, const char *conn, const char *child,
+			       const struct child_sa *not)
+{
+	struct ike_sa *ike;
+	struct child_sa *c;
+
+	TAILQ_FOREACH (ike, &a->core->all, all) {
+		if (!ike->conn || strcmp(ike->conn->name, conn) != 0)
+			continue;
+		TAILQ_FOREACH (c, &ike->children, next)
+			if (c != not && child_up(c) && strcmp(c->conf->name, child) == 0)
+				return c;
+	}
+	return NULL;
+}
+
+void child_engine_view(const struct child_sa *c, struct engine_child *out)
+{
+	const struct child_conf *conf = c->conf;
+
+	*out = (struct engine_child){
+		.child_id = c->id,
+		.ike_id = c->ike->id,
+		.conn = ike_conn_name(c->ike),
+		.child = conf->name,
+		.conf = conf,
+		.suite = &c->suite,
+		.mode = c->mode,
+		.local = c->ike->local,
+		.remote = c->ike->remote,
+		.encap = c->encap,
+		.spi_in = c->spi_in,
+		.spi_out = c->spi_out,
+		.ts_local = &c->ts_local,
+		.ts_remote = &c->ts_remote,
+		.reqid = c->reqid,
+		.life_s = conf->life_time,
+		.soft_bytes = conf->rekey_bytes,
+		.hard_bytes = conf->life_bytes,
+		.soft_packets = conf->rekey_packets,
+		.hard_packets = conf->life_packets,
+	};
+}
+
+void child_move(struct child_sa *c, struct ike_sa *to)
+{
+	TAILQ_REMOVE(&c->ike->children, c, next);
+	c->ike = to;
+	TAILQ_INSERT_TAIL(&to->children, c, next);
+}
+
+void child_drop(struct child_sa *c)
+{
+	struct agent *a = c->ike->agent;
+	struct agent_core *core = a->core;
+
+	if (c->state == CHILD_DELETED)
+		return;
+	child_state_set(c, CHILD_DELETED);
+	timer_disarm(&core->timers, &c->rekey_timer);
+	timer_disarm(&core->timers, &c->expire_timer);
+	timer_disarm(&core->timers, &c->switch_timer);
+	HASH_DELETE(by_id, core->by_id, c);
+	HASH_DELETE(by_slot, core->by_slot, c);
+	TAILQ_REMOVE(&c->ike->children, c, next);
+	TAILQ_INSERT_TAIL(&core->freed_children, c, next);
+	core_later(a, 0);
+}
+
+const char *ts_list_str(const struct ts_list *l, char *buf, size_t n)
+{
+	char one[TS_STRLEN];
+	size_t at = 0;
+
+	buf[0] = '\0';
+	for (unsigned int i = 0; i < l->n && at < n; i++) {
+		int w = snprintf(buf + at, n - at, "%s%s", i ? " " : "", ts_str(&l->ts[i], one));
+
+		if (w < 0)
+			break;
+		at += (size_t)w;
+	}
+	return buf;
+}
