@@ -228,8 +228,8 @@ static int try_open(struct xsk_set *set, struct port *const port[], const uint32
 {
 	struct xsk_umem_config config = {.fill_size = XSK_RING, .comp_size = XSK_RING,
 					 .frame_size = set->chunks->chunk};
-	struct xsk_ring_prod fill;
-	struct xsk_ring_cons comp;
+	struct xsk_ring_prod fill = {0}; /* libxdp sets all but the cached positions */
+	struct xsk_ring_cons comp = {0};
 	int err;
 
 	/* The first socket moves these rings into its own. */
