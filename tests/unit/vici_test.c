@@ -25,7 +25,7 @@ static struct slice body_of(struct slice packet)
 
 static bool slice_is(struct slice s, const char *text)
 {
-	return s.n == strlen(text) && !memcmp(s.p, text, s.n);
+	return s.n == strlen(text) && (!s.n || !memcmp(s.p, text, s.n));
 }
 
 static void write_sample(struct vici_wr *v)
