@@ -32,7 +32,7 @@
  * wipes what it sent.
  */
 
-enum { STOP_MS = 2000, SECRETS_BYTES = 1 << 20, KE_THREADS = 1 };
+enum { STOP_MS = 2000, SETTLE_MS = 500, SECRETS_BYTES = 1 << 20, KE_THREADS = 1 };
 
 struct program {
 	struct agent a;
@@ -220,9 +220,6 @@ static int open_parts(struct program *p, char *err, size_t errlen)
 		snprintf(err, errlen, "threads for key exchange: %s", strerror(errno));
 		return -ENOMEM;
 	}
-	a->net = net_open(a->base, a->gw.ike.port, a->gw.ike.port_nat_t, agent_recv, a, err, errlen);
-	if (!a->net)
-		return -errno;
 	r = agent_core_open(a);
 	if (r) {
 		snprintf(err, errlen, "protocol core: %s", strerror(-r));
@@ -230,6 +227,11 @@ static int open_parts(struct program *p, char *err, size_t errlen)
 	}
 	a->engine = engine_open(a->base, &a->gw, agent_engine_event, a, err, errlen);
 	if (!a->engine)
+		return -errno;
+	/* A peer that knocks at once must not be refused for want of a dataplane that is there. */
+	engine_settle(a->engine, SETTLE_MS);
+	a->net = net_open(a->base, a->gw.ike.port, a->gw.ike.port_nat_t, agent_recv, a, err, errlen);
+	if (!a->net)
 		return -errno;
 	snprintf(path, sizeof(path), "%s/xdpsecd.vici", a->gw.run_dir);
 	p->control = control_open(a, path, err, errlen);

@@ -26,7 +26,6 @@ static void plane_up(void *ctx, uint64_t instance)
 		.new_instance = e->maps.ctl->dataplane_instance != instance,
 	};
 
-	log_line(LOG_KERNEL, 1, "connected to the dataplane%s", ev.new_instance ? ", a new instance" : "");
 	if (ev.new_instance) {
 		pairs_lost(e);
 		orphans_lost(e);
@@ -41,7 +40,6 @@ static void plane_down(void *ctx)
 	struct engine *e = ctx;
 	struct engine_event ev = {.kind = ENGINE_DOWN};
 
-	log_line(LOG_KERNEL, 1, "lost the dataplane: traffic that policies protect is dropped if it is gone");
 	e->fn(e->ctx, &ev);
 }
 
@@ -219,6 +217,29 @@ struct engine *engine_open(struct event_base *base, const struct gateway_conf *g
 	e->maps.ctl->ports = (uint64_t)gw->ike.port | (uint64_t)gw->ike.port_nat_t << 16;
 	engine_set_ike_rate(e, gw->ike.source_rate);
 	return e;
+}
+
+static void on_settle_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	*(bool *)arg = true;
+}
+
+void engine_settle(struct engine *e, unsigned int ms)
+{
+	const struct timeval bound = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+	bool over = false;
+	struct event *ev = evtimer_new(e->base, on_settle_timer, &over);
+
+	if (!ev || evtimer_add(ev, &bound))
+		over = true;
+	/* the first turn dials */
+	event_base_loop(e->base, EVLOOP_NONBLOCK);
+	while (!over && plane_client_greeting(e->plane))
+		event_base_loop(e->base, EVLOOP_ONCE);
+	if (ev)
+		event_free(ev);
 }
 
 void engine_close(struct engine *e)

@@ -74,6 +74,8 @@ typedef void (*engine_done_fn)(void *ctx, struct sa_ref ref, uint64_t tag, int e
  * NULL, errno and one line in err when the maps cannot be opened. */
 struct engine *engine_open(struct event_base *base, const struct gateway_conf *gw, engine_event_fn fn,
 			   void *ctx, char *err, size_t errlen);
+/* Runs the loop until the first greeting of a dataplane that is there, or `ms` passed; not at all without one. */
+void engine_settle(struct engine *e, unsigned int ms);
 void engine_close(struct engine *e); /* leaves maps and SAs as they are: traffic flows on */
 
 /* A free slot and an SPI whose low bits are the slot; quarantined for a while after its last use. 0 or -ENOSPC. */
