@@ -132,14 +132,17 @@ static bool peer_uses(const struct child_sa *c)
 static void on_switch(struct timer *timer)
 {
 	struct child_sa *c = timer_owner(timer, struct child_sa, switch_timer);
+	uint64_t now = sa_now_ms(), every = SWITCH_POLL_MS;
 
-	if (c->state != CHILD_INSTALLED || c->active)
+	if (!child_up(c) || c->active)
 		return;
-	if (sa_now_ms() >= c->switch_ms || peer_uses(c))
+	if (now >= c->switch_ms || peer_uses(c)) {
 		child_switch(c);
-	else
-		timer_arm(&c->ike->agent->core->timers, &c->switch_timer,
-			  sa_now_ms() + SWITCH_POLL_MS, on_switch);
+		return;
+	}
+	if (now + SWITCH_WAIT_MS - SWITCH_SLOW_MS > c->switch_ms)
+		every = SWITCH_RARE_MS;
+	timer_arm(&c->ike->agent->core->timers, &c->switch_timer, now + every, on_switch);
 }
 
 void child_activate_later(struct child_sa *c, struct child_sa *old)

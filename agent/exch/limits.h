@@ -10,7 +10,9 @@ enum {
 	MSG_CHAIN_MAX = 32768,	   /* payloads of a message that we write */
 	DEAD_LINGER_MS = 15000,	   /* the last answer of a deleted IKE SA stays for retransmits */
 	SWITCH_POLL_MS = 20,	   /* responder of a rekey looks whether the peer uses the new SA */
-	SWITCH_WAIT_MS = 2000,	   /* ... and switches then in any case */
+	SWITCH_SLOW_MS = 2000,	   /* ... so often only that long, then ... */
+	SWITCH_RARE_MS = 500,	   /* ... so often: the answer was lost and will be asked for again */
+	SWITCH_WAIT_MS = 180000,   /* ... and switches then in any case: the peer has given up long since */
 	TEMP_FAIL_FIRST_MS = 1000, /* doubles with each TEMPORARY_FAILURE */
 	TEMP_FAIL_TRIES = 7,	   /* two minutes in all, then the IKE SA is closed (RFC 7296 2.25) */
 	REKEY_RETRY_MS = 30000,	   /* after a refused rekey */

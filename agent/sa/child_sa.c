@@ -117,7 +117,7 @@ struct child_sa *child_find_up(const struct agent *a, const char *conn, const ch
 	struct child_sa *c;
 
 	TAILQ_FOREACH (ike, &a->core->all, all) {
-		if (!ike->conn || strcmp(ike->conn->name, conn) != 0)
+		if (!ike_usable(ike) || strcmp(ike_conn_name(ike), conn) != 0)
 			continue;
 		TAILQ_FOREACH (c, &ike->children, next)
 			if (c != not && child_up(c) && strcmp(c->conf->name, child) == 0)

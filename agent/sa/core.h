@@ -150,7 +150,7 @@ static inline bool child_up(const struct child_sa *c)
 {
 	return c->state == CHILD_INSTALLED || c->state == CHILD_REKEYING;
 }
-/* An up child of this name under any IKE SA, other than `not`; NULL. */
+/* An up child of this name under any IKE SA that is not being closed, other than `not`; NULL. */
 struct child_sa *child_find_up(const struct agent *a, const char *conn, const char *child,
 			       const struct child_sa *not);
 /* What the engine wants to know of it. */
