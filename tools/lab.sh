@@ -142,6 +142,8 @@ lab_build() {
     # the way in clear exists on purpose: a leak would be seen on the wire
     ip -n ga route add 10.2.0.0/24 via 192.0.2.2
     ip -n gb route add 10.1.0.0/24 via 192.0.2.1
+    # where tests send what must not arrive: not every kernel has tc's own drop
+    ip -n wan link add hole type veth peer name nowhere && ip -n wan link set hole up
     nsx wan bash -c "$(declare -f lab_wan_end); lab_wan_end toa tob && lab_wan_end tob toa"
 }
 
@@ -377,7 +379,8 @@ swan() {
 sw() {
     local g=$1
     shift
-    STRONGSWAN_CONF=/dev/null swanctl "$@" --uri "unix://$W/$g/run/xdpsecd.vici"
+    : >"$W/swanctl-defaults" # the machine's own strongswan.conf must not matter
+    STRONGSWAN_CONF=$W/swanctl-defaults stdbuf -oL swanctl "$@" --uri "unix://$W/$g/run/xdpsecd.vici"
 }
 
 # ---- traffic ------------------------------------------------------------------------------------

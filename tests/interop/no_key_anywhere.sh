@@ -12,9 +12,10 @@ check "initiate" xd ga initiate net
 check "ping" lab_ping 3
 check "rekey" xd ga rekey net
 # a hex dump of a key in charon's log: "... => 32 bytes @ ..." and lines "   0: AA BB ..."
-awk '/(Sk_|SK_|secret|SKEYSEED|encryption .*key|integrity .*key|KEYMAT|prf\+).*=> [0-9]+ bytes/ { on = 1; hex = ""; next }
+awk 'function done() { if (length(hex) >= 32) print tolower(hex); hex = ""; on = 0 }
+     / => [0-9]+ bytes @/ { done(); on = /secret|SKEYSEED|(initiator|responder) key|prf\(secret/ && !/octets/; next }
      on && /[0-9]+: ([0-9A-F][0-9A-F] )+/ { l = $0; sub(/.*[0-9]+: /, "", l); sub(/  .*/, "", l); gsub(/ /, "", l); hex = hex l; next }
-     on { if (length(hex) >= 32) print tolower(hex); on = 0 }' "$W/gb/charon.log" | sort -u >"$W/keys"
+     { done() }' "$W/gb/charon.log" | sort -u >"$W/keys"
 n=$(wc -l <"$W/keys")
 echo "$n keys known"
 [ "$n" -ge 10 ] || fail "the handshake's keys are not known"
@@ -26,6 +27,7 @@ for what in sa policy conn drop plane counters; do
     xd ga show $what >"$W/text.$what"
 done
 sw ga --list-sas --raw >"$W/text.swanctl" 2>/dev/null
+grep -rl 'lab secret of both ends' "$W"/ga/*.log "$W"/json.* "$W"/text.* && fail "the secret is visible"
 python3 - "$W" <<'PY' || fail "a key is visible"
 import glob, json, sys
 w = sys.argv[1]

@@ -7,7 +7,7 @@ gw_conf ga; gw_conf gb
 gw_up ga && gw_up gb || fail "gateways"
 refused "unknown child" 'nosuch' xd ga initiate nosuch
 refused "rekey without SA" '' xd ga rekey net
-xd ga --json monitor >"$W/events" &
+"$BUILD/xdpsec" -s "$W/ga/run/xdpsecd.vici" --json monitor >"$W/events" &
 monitor=$!
 check "initiate" xd ga initiate net
 check "initiate what is up" xd ga initiate net
@@ -28,7 +28,7 @@ check "terminate" xd ga terminate --ike gw
 eventually 5 "gone" ikes_is gb 0
 check "no rows" map_count_is ga sa_out 0
 check "no policies" map_count_is ga policy 0
-kill -INT $monitor; wait $monitor
+kill $monitor; wait $monitor
 check "monitor saw the child" grep -q 'child' "$W/events"
 # a peer that is not there: the time-out is the outcome
 gw_kill gb agent KILL
