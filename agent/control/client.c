@@ -129,6 +129,7 @@ static void listing_pump(struct client *cl)
 {
 	unsigned int turn = 0;
 
+	cl->listing.last = NULL;
 	while (cl->listing.next && !cl->doomed && queued(cl) < LISTING_QUEUE) {
 		if (turn++ == LISTING_TURN) {
 			client_kick(cl);

@@ -135,6 +135,7 @@ static const struct {
 	{"get-pools", cmd_empty},
 	{"get-authorities", cmd_get_authorities},
 	{"get-algorithms", cmd_get_algorithms},
+	{"get-counters", cmd_get_counters},
 	{"get-keys", cmd_get_keys},
 	{"get-shared", cmd_get_shared},
 	{"load-conn", cmd_from_files},

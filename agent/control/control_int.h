@@ -51,6 +51,7 @@ struct listing {
 	int (*next)(struct client *c, struct listing *l);
 	enum control_event event;
 	uint32_t at, child_at;
+	const void *last; /* the row of `at` while the loop has not turned, else NULL */
 	char ike[CONF_NAME_MAX], child[CONF_NAME_MAX];
 	uint32_t ike_id, child_id;
 	bool trap, pass, drop;
@@ -144,6 +145,7 @@ void cmd_show_policies(struct client *cl, struct slice body);
 void cmd_show_drops(struct client *cl, struct slice body);
 void cmd_show_plane(struct client *cl, struct slice body);
 void cmd_counters(struct client *cl, struct slice body);
+void cmd_get_counters(struct client *cl, struct slice body);
 void cmd_status(struct client *cl, struct slice body);
 void cmd_stats(struct client *cl, struct slice body);
 void cmd_get_algorithms(struct client *cl, struct slice body);

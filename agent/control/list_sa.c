@@ -47,15 +47,22 @@ static bool write_children(struct vici_wr *v, struct client *cl, struct listing 
 }
 
 /* The IKE SAs stand in the order of their ids: the next is the first above the last one sent. */
+static const struct ike_sa *find_next(const struct listing *l, const struct ike_list *all)
+{
+	const struct ike_sa *last = l->last;
+	const struct ike_sa *ike = last ? TAILQ_NEXT(last, all) : TAILQ_FIRST(all);
+
+	while (ike && (ike->id <= l->at || !ike_matches(l, ike)))
+		ike = TAILQ_NEXT(ike, all);
+	return ike;
+}
+
 static int next_sa(struct client *cl, struct listing *l)
 {
-	const struct ike_sa *ike;
+	const struct ike_sa *ike = find_next(l, sa_all(cl->control->a));
 	struct vici_wr v;
 	bool more;
 
-	TAILQ_FOREACH (ike, sa_all(cl->control->a), all)
-		if (ike->id > l->at && ike_matches(l, ike))
-			break;
 	if (!ike)
 		return -ENOENT;
 	v = event_begin(cl->control, CONTROL_EV_LIST_SA);
@@ -67,6 +74,7 @@ static int next_sa(struct client *cl, struct listing *l)
 	vici_section_end(&v);
 	if (!more) {
 		l->at = ike->id;
+		l->last = ike;
 		l->child_at = 0;
 	}
 	return listing_send(cl, &v) ? 0 : 1;

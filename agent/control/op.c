@@ -143,8 +143,8 @@ static void waiting_for(const struct op *op, char *buf, size_t n)
 		if (ike->state != IKE_CONNECTING || (op->conn[0] && strcmp(op->conn, ike_name(ike)) != 0))
 			continue;
 		if (ike->initiator)
-			snprintf(buf, n, ": no answer from %s yet, request sent %u times",
-				 addr_str(&ike->remote.ip, addr), ike->tries + 1);
+			snprintf(buf, n, ": no answer from %s yet, %u retransmissions sent",
+				 addr_str(&ike->remote.ip, addr), ike->tries);
 	}
 }
 

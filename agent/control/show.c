@@ -257,3 +257,32 @@ void cmd_counters(struct client *cl, struct slice body)
 	vici_section_end(&v);
 	reply_end(cl, &v);
 }
+
+/* Those of vici's counters that we keep; the others are in "counters". */
+void cmd_get_counters(struct client *cl, struct slice body)
+{
+	static const struct {
+		const char *name;
+		enum ike_counter c;
+	} table[] = {
+		{"ike-init-in-req", IKE_C_init_in},   {"ike-init-out-req", IKE_C_init_out},
+		{"ike-rekey", IKE_C_rekey_ike},	      {"child-rekey", IKE_C_rekey_child},
+		{"invalid", IKE_C_bad_syntax},	      {"invalid-spi", IKE_C_bad_spi},
+	};
+	struct vici_wr v;
+
+	if (vici_find_bool(body, "all")) {
+		reply_error(cl, "counters are not kept by connection");
+		return;
+	}
+	v = reply_begin(cl);
+	vici_section(&v, "counters");
+	vici_section(&v, ""); /* of all connections */
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		vici_kvf(&v, table[i].name, "%llu",
+			 (unsigned long long)sa_counter(cl->control->a, table[i].c));
+	vici_section_end(&v);
+	vici_section_end(&v);
+	vici_kv(&v, "success", "yes");
+	reply_end(cl, &v);
+}

@@ -38,6 +38,32 @@ static json_t *counters_object(const json_t *answer)
 	return o;
 }
 
+static const struct {
+	const char *name, *text;
+} meanings[] = {
+	{"net.in", "IKE datagrams received"},
+	{"net.out", "IKE datagrams sent"},
+	{"net.keepalives", "NAT keepalives received"},
+	{"net.stray_esp", "ESP that reached the IKE socket: no XDP program on its interface"},
+	{"net.runt", "datagrams too short for anything"},
+	{"net.send_failed", "datagrams that could not be sent"},
+	{"control.accepted", "clients of the control socket"},
+	{"control.refused", "clients refused: too many"},
+	{"control.commands", "commands"},
+	{"control.unknown", "commands that do not exist"},
+	{"control.malformed", "clients closed for what is not vici"},
+	{"control.slow", "clients closed that took nothing"},
+	{"control.events_dropped", "events dropped for clients that read too slowly"},
+};
+
+static const char *meaning(const char *name)
+{
+	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
+		if (!strcmp(meanings[i].name, name))
+			return meanings[i].text;
+	return NULL;
+}
+
 enum { COLUMNS = 3 };
 
 static unsigned int row(struct libscols_table *t, bool all, const char *group, const char *name,
@@ -49,6 +75,7 @@ static unsigned int row(struct libscols_table *t, bool all, const char *group, c
 	if (!all && !count)
 		return 0;
 	snprintf(full, sizeof(full), "%s%s", group, name);
+	cells[2] = text ? text : meaning(full);
 	snprintf(n, sizeof(n), "%lld", (long long)count);
 	table_row(t, cells, COLUMNS);
 	return 1;
