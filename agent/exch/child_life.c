@@ -262,6 +262,21 @@ static void gone_for_good(struct child_sa *c, enum conf_action action)
 		intend(a, ike_conn_name(c->ike), c->conf->name, RESTART_WAIT_MS);
 }
 
+/* A rekey that waits in the queue for a Child SA that goes: the peer's came first, or there is nothing left. */
+static void end_queued_rekey(struct child_sa *c)
+{
+	struct task *t = task_find(c->ike, TASK_CHILD_REKEY, c->id);
+	struct outcome o;
+
+	if (!t || t->step != TASK_QUEUED)
+		return;
+	if (c->replaced_by)
+		outcome_set(&o, 0, "CHILD_SA %s{%u} was rekeyed by the peer", c->conf->name, c->id);
+	else
+		outcome_set(&o, -ENOENT, "CHILD_SA %s{%u} was closed", c->conf->name, c->id);
+	task_drop(c->ike, t, &o);
+}
+
 void child_gone(struct child_sa *c, enum conf_action action)
 {
 	struct agent *a = c->ike->agent;
@@ -269,8 +284,8 @@ void child_gone(struct child_sa *c, enum conf_action action)
 
 	if (c->state == CHILD_DELETED)
 		return;
-	if (next) {
-		/* The peer has finished with the old one: it is on the new. */
+	/* The peer has finished with the one in force: it is on the new. */
+	if (next && c->active) {
 		if (child_up(next))
 			child_switch(next);
 		c->active = false;
@@ -282,6 +297,7 @@ void child_gone(struct child_sa *c, enum conf_action action)
 	} else {
 		gone_for_good(c, action);
 	}
+	end_queued_rekey(c);
 	child_drop(c);
 }
 

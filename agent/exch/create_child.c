@@ -459,7 +459,8 @@ static uint16_t create_obstacle(const struct ike_sa *ike)
 {
 	const struct task *t = task_active(ike);
 
-	if (!ike_usable(ike))
+	/* The peer may know already that its rekey of the IKE SA has won; we do not have the children here yet. */
+	if (!ike_usable(ike) || ike->undecided)
 		return N_TEMPORARY_FAILURE;
 	if (ike->state == IKE_REKEYING || (t && t->kind == TASK_IKE_REKEY) || ike->rekey_peer.generation)
 		return N_TEMPORARY_FAILURE;

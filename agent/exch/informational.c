@@ -171,6 +171,11 @@ void informational_request(struct ike_sa *ike, const struct ike_msg *msg)
 			return;
 		}
 	}
+	if (msg->n_delete && ike->undecided) {
+		/* Its children are not here yet: unanswered, the request comes again when they are. */
+		ike->req.open = false;
+		return;
+	}
 	if (msg->n_delete) {
 		peer_deletes_children(ike, msg);
 		return;

@@ -122,6 +122,7 @@ static void inherit(struct ike_sa *old, struct ike_sa *ike)
 	while ((c = TAILQ_FIRST(&old->children)))
 		child_move(c, ike);
 	tasks_move(old, ike);
+	ike->undecided = false;
 	ike_state_set(old, IKE_REKEYED);
 	timer_disarm(&core->timers, &old->rekey_timer);
 	timer_disarm(&core->timers, &old->expire_timer);
@@ -440,10 +441,12 @@ static void on_ke_responded(void *ctx, struct job_ref ref, struct ke_result *r)
 	in_end(ike);
 	t = task_active(ike);
 	/* Ours is under way too: its answer decides who inherits. */
-	if (t && t->kind == TASK_IKE_REKEY)
+	if (t && t->kind == TASK_IKE_REKEY) {
 		ike->rekey_peer = peer->ref;
-	else
+		peer->undecided = true;
+	} else {
 		inherit(ike, peer);
+	}
 }
 
 /* RFC 7296 2.25.2 */
@@ -451,7 +454,7 @@ static bool rekey_obstacle(const struct ike_sa *ike)
 {
 	const struct task *t = task_active(ike);
 
-	if (!ike_usable(ike) || ike->rekey_peer.generation)
+	if (!ike_usable(ike) || ike->rekey_peer.generation || ike->undecided)
 		return true;
 	return t && (t->kind == TASK_CHILD_CREATE || t->kind == TASK_CHILD_REKEY ||
 		     t->kind == TASK_CHILD_DELETE);

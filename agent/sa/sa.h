@@ -108,6 +108,7 @@ struct ike_sa {
 	bool auth_sent;	 /* IKE_AUTH went out: the peer may have established it */
 	bool nat_forced; /* we sent a false source hash: UDP encapsulation though there may be no NAT */
 	bool rekeyed;	 /* made by a rekey, not by IKE_SA_INIT */
+	bool undecided;	 /* made by the peer's rekey while ours is under way: it has no children yet */
 	uint64_t spi_own; /* ours of the two below */
 	uint64_t spi_i, spi_r;
 	struct conn_conf *conn; /* reference; NULL until a responder has chosen one */

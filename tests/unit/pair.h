@@ -84,6 +84,7 @@ struct world {
 	uint8_t nonce[16][IKE_NONCE_LEN]; /* next nonces, when n_nonces */
 	unsigned int n_nonces, at_nonce;
 	unsigned int events[2][SA_EV_CHILD_REKEY + 1];
+	int acting; /* whose turn it is, for the log */
 	char last_line[LOG_LINE_MAX];
 };
 
@@ -465,6 +466,7 @@ static void deliver_at(unsigned int i)
 	struct test_datagram d = w.queue[i];
 
 	memmove(&w.queue[i], &w.queue[i + 1], (--w.n_queue - i) * sizeof(d));
+	w.acting = d.side;
 	agent_recv(&w.agent[d.side], &d.from, &d.to, slice_of(d.p, d.n));
 	free(d.p);
 	check_world();
@@ -494,6 +496,7 @@ static bool answer_mac(void)
 	r.error = m.error;
 	r.len = m.len;
 	memcpy(r.mac, m.mac, m.len);
+	w.acting = m.side;
 	m.done(&w.agent[m.side], m.ref, &r);
 	check_world();
 	return true;
@@ -509,6 +512,7 @@ static void settle(void)
 		for (int s = A; s <= B; s++) {
 			if (!w.agent[s].core || timers_next(&w.agent[s].core->timers) > w.now)
 				continue;
+			w.acting = s;
 			timers_run(&w.agent[s].core->timers, w.now);
 			check_world();
 			again = true;
@@ -610,8 +614,8 @@ static void on_log(void *ctx, enum log_group group, int level, const char *name,
 	(void)group;
 	(void)level;
 	if (getenv("PAIR_VERBOSE"))
-		fprintf(stderr, "%8llu %s[%u] %s\n", (unsigned long long)w.now, name ? name : "-", unique,
-			line);
+		fprintf(stderr, "%8llu %c %s[%u] %s\n", (unsigned long long)w.now, "AB?"[w.acting],
+			name ? name : "-", unique, line);
 	snprintf(w.last_line, sizeof(w.last_line), "%s", line);
 }
 
