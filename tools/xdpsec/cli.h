@@ -92,13 +92,13 @@ int64_t number_of(const json_t *o, const char *key);   /* 0 when absent */
 struct libscols_table;
 struct column {
 	const char *name;
-	bool right, wrap;
+	bool right;
 };
 struct libscols_table *table_new(const struct column *columns, unsigned int n);
 /* n texts, one a column; NULL prints nothing. */
 void table_row(struct libscols_table *t, const char *const *cells, unsigned int n);
-/* Prints and frees. */
-void table_print(struct libscols_table *t);
+/* Prints, or says `none` when there is no row; frees. */
+void table_print(struct libscols_table *t, const char *none);
 /* "3h 37m", "51m 2s", "9s" */
 const char *duration_str(int64_t seconds, char *buf, size_t n);
 /* "1.5 MiB", "12 B" */

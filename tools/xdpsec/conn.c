@@ -126,10 +126,7 @@ int run_show_conn(const struct cli *cli)
 	t = table_new(columns, COLUMNS);
 	json_array_foreach(array, i, conn)
 		conn_rows(t, conn);
-	if (json_array_size(array))
-		table_print(t);
-	else
-		puts("no connection is configured");
+	table_print(t, "no connection is configured");
 	json_decref(array);
 	return CLI_OK;
 }

@@ -66,19 +66,18 @@ static const char *meaning(const char *name)
 
 enum { COLUMNS = 3 };
 
-static unsigned int row(struct libscols_table *t, bool all, const char *group, const char *name,
-			int64_t count, const char *text)
+static void row(struct libscols_table *t, bool all, const char *group, const char *name,
+		int64_t count, const char *text)
 {
 	char full[128], n[24];
 	const char *cells[COLUMNS] = {full, n, text};
 
 	if (!all && !count)
-		return 0;
+		return;
 	snprintf(full, sizeof(full), "%s%s", group, name);
 	cells[2] = text ? text : meaning(full);
 	snprintf(n, sizeof(n), "%lld", (long long)count);
 	table_row(t, cells, COLUMNS);
-	return 1;
 }
 
 static void print_counters(const json_t *answer, const json_t *typed, bool all)
@@ -87,23 +86,19 @@ static void print_counters(const json_t *answer, const json_t *typed, bool all)
 		{.name = "COUNTER"}, {.name = "COUNT", .right = true}, {.name = "MEANING"}};
 	static const char *const groups[] = {"net", "control"};
 	struct libscols_table *t = table_new(columns, COLUMNS);
-	unsigned int rows = 0;
 	const char *name;
 	json_t *c;
 
 	json_object_foreach(json_object_get(answer, "ike"), name, c)
-		rows += row(t, all, "", name, number_of(c, "count"), text_of(c, "text"));
+		row(t, all, "", name, number_of(c, "count"), text_of(c, "text"));
 	for (unsigned int i = 0; i < 2; i++) {
 		char group[16];
 
 		snprintf(group, sizeof(group), "%s.", groups[i]);
 		json_object_foreach(json_object_get(typed, groups[i]), name, c)
-			rows += row(t, all, group, name, json_integer_value(c), NULL);
+			row(t, all, group, name, json_integer_value(c), NULL);
 	}
-	if (rows)
-		table_print(t);
-	else
-		puts("all counters are zero");
+	table_print(t, "all counters are zero");
 }
 
 int run_show_counters(const struct cli *cli)

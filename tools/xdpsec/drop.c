@@ -55,7 +55,7 @@ static void print_drops(const json_t *array)
 			snprintf(n[k], sizeof(n[k]), "%lld", (long long)number_of(d, keys[k]));
 		table_row(t, cells, COLUMNS);
 	}
-	table_print(t);
+	table_print(t, "no packet was dropped");
 }
 
 int run_show_drop(const struct cli *cli)
@@ -71,10 +71,7 @@ int run_show_drop(const struct cli *cli)
 	json_decref(answer);
 	if (cli->json)
 		return cli_print_json(array);
-	if (json_array_size(array))
-		print_drops(array);
-	else
-		puts("no packet was dropped");
+	print_drops(array);
 	json_decref(array);
 	return CLI_OK;
 }

@@ -95,7 +95,7 @@ static void print_ports(const json_t *o)
 			 s ? text_of(s, "mode") : "");
 		table_row(t, cells, COLUMNS);
 	}
-	table_print(t);
+	table_print(t, "no port: run xdpsec-loader load");
 }
 
 static void print_plane(const json_t *o)
@@ -111,10 +111,7 @@ static void print_plane(const json_t *o)
 		       (long long)number_of(o, "sas_out"));
 	else
 		puts("dataplane connected");
-	if (json_array_size(json_object_get(o, "ports")))
-		print_ports(o);
-	else
-		puts("no port: run xdpsec-loader load");
+	print_ports(o);
 }
 
 int run_show_plane(const struct cli *cli)

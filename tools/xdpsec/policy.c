@@ -78,10 +78,7 @@ int run_show_policy(const struct cli *cli)
 	t = table_new(columns, COLUMNS);
 	json_array_foreach(array, i, p)
 		policy_row(t, p);
-	if (json_array_size(array))
-		table_print(t);
-	else
-		puts("no policy: all traffic passes as it is");
+	table_print(t, "no policy: all traffic passes as it is");
 	json_decref(array);
 	return CLI_OK;
 }

@@ -12,15 +12,13 @@ struct libscols_table *table_new(const struct column *columns, unsigned int n)
 	if (!t)
 		return NULL;
 	for (unsigned int i = 0; i < n; i++) {
-		int flags = (columns[i].right ? SCOLS_FL_RIGHT : 0) | (columns[i].wrap ? SCOLS_FL_WRAP : 0);
+		int flags = columns[i].right ? SCOLS_FL_RIGHT : 0;
 
 		if (!scols_table_new_column(t, columns[i].name, 0.1, flags)) {
 			scols_unref_table(t);
 			return NULL;
 		}
 	}
-	/* In a pipe nothing is cut to a width that nobody has. */
-	scols_table_enable_nowrap(t, 0);
 	return t;
 }
 
@@ -33,13 +31,16 @@ void table_row(struct libscols_table *t, const char *const *cells, unsigned int 
 			scols_line_set_data(line, i, cells[i]);
 }
 
-void table_print(struct libscols_table *t)
+void table_print(struct libscols_table *t, const char *none)
 {
 	if (!t) {
 		cli_fail("out of memory");
 		return;
 	}
-	scols_print_table(t);
+	if (scols_table_get_nlines(t))
+		scols_print_table(t);
+	else
+		puts(none);
 	scols_unref_table(t);
 }
 
