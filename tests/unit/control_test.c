@@ -129,10 +129,10 @@ static void open_control(struct world *w)
 		fail_msg("%s", err);
 }
 
-static void configure(struct world *w)
+static void configure(struct world *w, const char *text)
 {
 	struct settings_error err;
-	struct settings *root = settings_parse("test", conf_text, strlen(conf_text), false, &err);
+	struct settings *root = settings_parse("test", text, strlen(text), false, &err);
 	struct conf *conf;
 
 	assert_non_null(root);
@@ -169,7 +169,7 @@ static int start(void **state, struct engine *engine)
 	w->a.jobs = jobs_new(w->a.base, 1);
 	assert_non_null(w->a.jobs);
 	assert_int_equal(agent_core_open(&w->a), 0);
-	configure(w);
+	configure(w, conf_text);
 	snprintf(w->dir, sizeof(w->dir), "/tmp/control_test.XXXXXX");
 	assert_non_null(mkdtemp(w->dir));
 	snprintf(w->path, sizeof(w->path), "%s/vici", w->dir);
@@ -678,6 +678,41 @@ static void test_slow_reader(void **state)
 	alive(w);
 }
 
+/* A long listing goes out as it is read, all of it, while others are served. */
+static void test_long_listing(void **state)
+{
+	enum { CONNS = 3000 };
+	struct world *w = *state;
+	size_t cap = CONNS * 400, at = 0;
+	char *text = malloc(cap);
+	unsigned int events;
+	int fd = dial(w);
+
+	assert_non_null(text);
+	at += (size_t)snprintf(text, cap, "connections {\n");
+	for (int i = 0; i < CONNS; i++)
+		at += (size_t)snprintf(text + at, cap - at,
+				       "c%d { remote_addrs = 10.0.%d.%d\n local { auth = psk }\n"
+				       "remote { auth = psk }\n children { n { remote_ts = 10.2.0.0/24 } } }\n",
+				       i, i / 250, i % 250 + 1);
+	assert_true(at + 2 < cap);
+	strcpy(text + at, "}\n");
+	configure(w, text);
+	free(text);
+	registered(w, fd, "list-conn");
+	request(w, fd, "list-conns", NULL);
+	request(w, fd, "version", NULL); /* waits its turn */
+	spin_for(w, 20);
+	alive(w);
+	answer(w, fd, &events);
+	assert_int_equal(events, CONNS);
+	assert_string_equal(value(answer(w, fd, NULL), "daemon"), "xdpsecd");
+	request(w, fd, "list-conns", NULL); /* gone in the middle of it */
+	spin(w);
+	close(fd);
+	alive(w);
+}
+
 static void test_too_many(void **state)
 {
 	struct world *w = *state;
@@ -768,7 +803,7 @@ int main(void)
 		T(test_basics), T(test_plain_commands), T(test_malformed), T(test_stream),
 		T(test_parameters), I(test_initiate_timeout), I(test_initiate_ended),
 		I(test_initiate_detached), I(test_close_while_waiting), I(test_flush),
-		T(test_log_event), T(test_slow_reader), T(test_too_many), T(test_reload),
+		T(test_log_event), T(test_slow_reader), T(test_long_listing), T(test_too_many), T(test_reload),
 		T(test_socket_path),
 	};
 #undef T
