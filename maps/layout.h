@@ -260,7 +260,10 @@ struct xs_meta {
 	__u32 magic; /* last: next to the packet */
 };
 
-/* sa_stat: mmapable array by slot; one writer, the worker that owns the SA. */
+/*
+ * sa_stat: mmapable array by slot; one writer, the worker that owns the SA. Row 0 belongs to no SA: its drop
+ * counters are the dataplane's totals, of packets with an SA (counted in its row, too) and without.
+ */
 struct xs_sa_dir_stat {
 	__u64 packets, bytes; /* bytes of inner packets */
 	__u64 last_ns;	      /* CLOCK_MONOTONIC of the last packet; in: of the last authenticated one */
