@@ -244,25 +244,28 @@ static int open_parts(struct program *p, char *err, size_t errlen)
 	return r;
 }
 
+/* What could still call the core goes before the loop runs once more for the engine's last answers. */
 static void close_parts(struct program *p)
 {
 	struct agent *a = &p->a;
 
-	if (p->control)
-		control_close(p->control);
-	if (a->core)
-		agent_core_close(a, p->polite);
-	engine_close(a->engine);
-	net_close(a->net);
-	if (a->jobs)
-		jobs_free(a->jobs);
-	if (a->keys)
-		keys_stop(a->keys);
 	for (unsigned int i = 0; i < 4; i++)
 		if (p->sig[i])
 			event_free(p->sig[i]);
 	if (p->stop_timer)
 		event_free(p->stop_timer);
+	if (p->control)
+		control_close(p->control);
+	if (a->core)
+		agent_core_close(a, p->polite);
+	net_close(a->net);
+	if (a->jobs)
+		jobs_free(a->jobs);
+	if (a->keys)
+		keys_stop(a->keys);
+	if (a->engine && p->polite)
+		engine_drain(a->engine, SETTLE_MS);
+	engine_close(a->engine);
 	start_unlock(&p->lock);
 }
 
@@ -317,6 +320,8 @@ static int run(struct program *p)
 	}
 	p->a.gw = c.gw;
 	start_log_levels(&p->a.gw, &p->opt);
+	if (p->opt.check && p->opt.log_level < 0)
+		log_set_level_all(0); /* what is right needs no line */
 	start_raise_limits();
 	if (secret_init(SECRETS_BYTES))
 		log_line(LOG_DAEMON, 0, "memory for keys cannot be locked: raise the memlock limit");

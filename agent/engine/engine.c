@@ -5,9 +5,11 @@
 #include "pair.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 /* ---- what the dataplane says --------------------------------------------------------------- */
@@ -32,7 +34,7 @@ static void plane_up(void *ctx, uint64_t instance)
 		e->maps.ctl->dataplane_instance = instance;
 	}
 	pairs_ask_due(e);
-	e->fn(e->ctx, &ev);
+	engine_tell(e, &ev);
 }
 
 static void plane_down(void *ctx)
@@ -40,7 +42,7 @@ static void plane_down(void *ctx)
 	struct engine *e = ctx;
 	struct engine_event ev = {.kind = ENGINE_DOWN};
 
-	e->fn(e->ctx, &ev);
+	engine_tell(e, &ev);
 }
 
 static void plane_event(void *ctx, const struct plane_event *pe)
@@ -74,7 +76,7 @@ static void plane_event(void *ctx, const struct plane_event *pe)
 		return;
 	}
 	if (!p->inherited)
-		e->fn(e->ctx, &ev);
+		engine_tell(e, &ev);
 }
 
 /* ---- what the classifier says ---------------------------------------------------------------- */
@@ -87,7 +89,7 @@ static void acquire(struct engine *e, const struct xs_event *xe)
 		return;
 	memcpy(ev.conn, s->conn, sizeof(ev.conn));
 	memcpy(ev.child, s->child, sizeof(ev.child));
-	e->fn(e->ctx, &ev);
+	engine_tell(e, &ev);
 }
 
 static void on_map_event(void *ctx, const struct xs_event *xe)
@@ -102,7 +104,7 @@ static void on_map_event(void *ctx, const struct xs_event *xe)
 	case XS_EV_UNKNOWN_SPI:
 		/* RFC 7296 1.5, 2.4: nothing an unknown SPI proves; the network must not drive us. */
 		if (log_budget(&e->spi_budget))
-			e->fn(e->ctx, &ev);
+			engine_tell(e, &ev);
 		return;
 	case XS_EV_LEAK:
 		log_limited(&e->leak_budget, LOG_KERNEL, 1,
@@ -165,12 +167,34 @@ static int open_records(struct engine *e)
 	return e->policies ? orphans_load(e) : -errno;
 }
 
+/*
+ * Two agents that write the same maps would undo each other's work. The loader locks the pin
+ * directory while it works, beside a running agent; the agent locks the directory of links in it.
+ */
+static int lock_pins(struct engine *e, const char *pin_dir, char *err, size_t errlen)
+{
+	char path[GW_PATH_MAX + 16];
+	int r = 0;
+
+	snprintf(path, sizeof(path), "%s/links", pin_dir);
+	e->lock_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (e->lock_fd < 0 || flock(e->lock_fd, LOCK_EX | LOCK_NB))
+		r = -errno;
+	if (r == -EWOULDBLOCK)
+		snprintf(err, errlen, "%s: another xdpsecd works with these maps: stop it first", pin_dir);
+	else if (r)
+		snprintf(err, errlen, "%s: %s", path, strerror(-r));
+	return r;
+}
+
 static int open_parts(struct engine *e, const struct gateway_conf *gw, char *err, size_t errlen)
 {
 	const char *what = "records of the slots and policies";
 	int r;
 
 	r = xs_maps_open(&e->maps, gw->pin_dir, err, errlen);
+	if (!r)
+		r = lock_pins(e, gw->pin_dir, err, errlen);
 	if (r)
 		return r;
 	r = open_records(e);
@@ -199,6 +223,7 @@ struct engine *engine_open(struct event_base *base, const struct gateway_conf *g
 		snprintf(err, errlen, "out of memory");
 		return NULL;
 	}
+	e->lock_fd = -1;
 	e->base = base;
 	e->fn = fn;
 	e->ctx = ctx;
@@ -213,6 +238,7 @@ struct engine *engine_open(struct event_base *base, const struct gateway_conf *g
 		errno = -r;
 		return NULL;
 	}
+	e->open = true;
 	e->maps.ctl->agent_pid = (uint64_t)getpid();
 	e->maps.ctl->ports = (uint64_t)gw->ike.port | (uint64_t)gw->ike.port_nat_t << 16;
 	engine_set_ike_rate(e, gw->ike.source_rate);
@@ -242,6 +268,21 @@ void engine_settle(struct engine *e, unsigned int ms)
 		event_free(ev);
 }
 
+void engine_drain(struct engine *e, unsigned int ms)
+{
+	const struct timeval bound = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+	bool over = false;
+	struct event *ev = evtimer_new(e->base, on_settle_timer, &over);
+
+	e->closing = true;
+	if (!ev || evtimer_add(ev, &bound))
+		over = true;
+	while (!over && plane_client_waiting(e->plane))
+		event_base_loop(e->base, EVLOOP_ONCE);
+	if (ev)
+		event_free(ev);
+}
+
 void engine_close(struct engine *e)
 {
 	if (!e)
@@ -258,10 +299,12 @@ void engine_close(struct engine *e)
 		free(e->pair[i]);
 	free(e->pair);
 	slots_free(e->slots);
-	if (e->maps.ctl) {
+	if (e->open)
 		e->maps.ctl->agent_pid = 0;
+	if (e->maps.ctl)
 		xs_maps_close(&e->maps);
-	}
+	if (e->lock_fd >= 0)
+		close(e->lock_fd);
 	free(e);
 }
 

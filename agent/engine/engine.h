@@ -76,6 +76,9 @@ struct engine *engine_open(struct event_base *base, const struct gateway_conf *g
 			   void *ctx, char *err, size_t errlen);
 /* Runs the loop until the first greeting of a dataplane that is there, or `ms` passed; not at all without one. */
 void engine_settle(struct engine *e, unsigned int ms);
+/* Before engine_close at a polite end: runs the loop until the dataplane has answered all that was asked, `ms` at most.
+ * From here on no callback comes. */
+void engine_drain(struct engine *e, unsigned int ms);
 void engine_close(struct engine *e); /* leaves maps and SAs as they are: traffic flows on */
 
 /* A free slot and an SPI whose low bits are the slot; quarantined for a while after its last use. 0 or -ENOSPC. */

@@ -150,7 +150,7 @@ void orphan_expire(struct engine *e, struct sa_pair *p)
 	memcpy(ev.child, h->row.child, XS_NAME_LEN);
 	pair_leave_set(e, p, false);
 	pair_go(e, p);
-	e->fn(e->ctx, &ev);
+	engine_tell(e, &ev);
 }
 
 void orphans_lost(struct engine *e)

@@ -26,6 +26,12 @@ uint64_t engine_boottime_ns(void)
 	return clock_ns(CLOCK_BOOTTIME);
 }
 
+void engine_tell(struct engine *e, const struct engine_event *ev)
+{
+	if (!e->closing)
+		e->fn(e->ctx, ev);
+}
+
 struct engine_sa pair_handle(const struct sa_pair *p)
 {
 	return (struct engine_sa){.slot = p->slot, .generation = p->generation};

@@ -62,12 +62,17 @@ struct engine {
 	struct sa_pair **pair; /* by slot */
 	uint32_t n_pairs, n_inherited;
 	struct sa_pairs due; /* have a PLANE_SA_DEL that could not be asked yet */
+	int lock_fd;	     /* of the pin directory: one agent */
+	bool open;	     /* the maps are ours */
 	bool closing;	     /* answers reach nobody any more */
 	struct log_budget spi_budget, leak_budget;
 };
 
 uint64_t engine_now_ms(void);	   /* CLOCK_MONOTONIC */
 uint64_t engine_boottime_ns(void); /* what the rows count in */
+
+/* To the agent, unless the engine is closing. */
+void engine_tell(struct engine *e, const struct engine_event *ev);
 
 /* The live pair of this slot and generation, or NULL. */
 struct sa_pair *pair_find(struct engine *e, struct engine_sa sa);

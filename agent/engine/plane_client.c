@@ -392,6 +392,11 @@ bool plane_client_greeting(const struct plane_client *pc)
 	return pc->state == GREETING;
 }
 
+unsigned int plane_client_waiting(const struct plane_client *pc)
+{
+	return pc->n_requests;
+}
+
 /* Sent at once when the socket takes it and nobody waits in front. */
 static int put_out(struct plane_client *pc, struct request *r, const union plane_msg *msg, size_t len)
 {

@@ -39,6 +39,7 @@ struct plane_client *plane_client_new(struct event_base *base, const char *path,
 void plane_client_free(struct plane_client *pc);
 bool plane_client_up(const struct plane_client *pc);
 bool plane_client_greeting(const struct plane_client *pc); /* connected, its HELLO is awaited */
+unsigned int plane_client_waiting(const struct plane_client *pc); /* requests without an answer */
 /*
  * Sends a request (type and length are filled in the header, the number here). `done` comes exactly once
  * after a return of 0, never before it. -ENOTCONN, -ENOBUFS (queue full), -ENOMEM. The caller wipes *msg; a copy

@@ -307,6 +307,9 @@ static inline int env_setup(void **state)
 	assert_int_equal(mount("bpf", bpf, "bpf", 0, NULL), 0);
 	err = env_make_maps(env_object, bpf);
 	assert_int_equal(err, 0);
+	snprintf(bpf, sizeof(bpf), "%s/bpf/links", env.dir); /* as the loader makes it */
+	assert_int_equal(mkdir(bpf, 0700), 0);
+	snprintf(bpf, sizeof(bpf), "%s/bpf", env.dir);
 	gateway_conf_defaults(&env.gw);
 	snprintf(env.gw.pin_dir, sizeof(env.gw.pin_dir), "%s", bpf);
 	snprintf(env.gw.run_dir, sizeof(env.gw.run_dir), "%s", env.dir);

@@ -496,6 +496,35 @@ static void slots_run_out_with_an_error(void **state)
 	assert_int_equal(engine_spi_alloc(env.e, &sa, &spi), -ENOSPC);
 }
 
+static void second_agent_on_the_same_maps_is_refused(void **state)
+{
+	char err[256] = "";
+	struct env_sa s;
+
+	(void)state;
+	ENV_NEEDED();
+	env_up(&s, "gw", "10.2.0.0");
+	assert_null(engine_open(env.base, &env.gw, env_event, NULL, err, sizeof(err)));
+	assert_int_equal(errno, EWOULDBLOCK);
+	assert_non_null(strstr(err, "another xdpsecd"));
+	assert_int_equal(env.m->ctl->agent_pid, getpid());
+	assert_int_equal(env_rows_in(), 1);
+}
+
+static void without_maps_the_next_step_is_told(void **state)
+{
+	struct gateway_conf gw;
+	char err[256] = "";
+
+	(void)state;
+	ENV_NEEDED();
+	gw = env.gw;
+	snprintf(gw.pin_dir, sizeof(gw.pin_dir), "/nonexistent/xdpsec");
+	assert_null(engine_open(env.base, &gw, env_event, NULL, err, sizeof(err)));
+	assert_non_null(strstr(err, "/nonexistent/xdpsec"));
+	assert_non_null(strstr(err, "xdpsec-loader"));
+}
+
 static void no_key_byte_in_any_row(void **state)
 {
 	uint8_t value[sizeof(struct xs_sa_stat)];
@@ -549,6 +578,8 @@ int main(int argc, char **argv)
 		T(peer_moves),
 		T(statistics_belong_to_one_use_of_a_slot),
 		T(slots_run_out_with_an_error),
+		T(second_agent_on_the_same_maps_is_refused),
+		T(without_maps_the_next_step_is_told),
 		T(no_key_byte_in_any_row),
 #undef T
 	};
