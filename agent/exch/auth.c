@@ -334,10 +334,8 @@ static void refuse_peer(struct ike_sa *ike, const char *why)
 	char from[ENDPOINT_STRLEN];
 
 	core_count(ike->agent, auth_failed);
-	if (log_budget(&ike->agent->core->log_init))
-		ike_log(ike, 0, "authentication of '%s' (%s) failed: %s, sending AUTHENTICATION_FAILED",
-			ike->remote_id.type ? ike->remote_id.text : "?",
-			endpoint_str(&ike->remote, from), why);
+	ike_log(ike, 0, "authentication of '%s' (%s) failed: %s, sending AUTHENTICATION_FAILED",
+		ike->remote_id.type ? ike->remote_id.text : "?", endpoint_str(&ike->remote, from), why);
 	outcome_set(&o, -EACCES, "%s", why);
 	reply_notify(ike, N_AUTHENTICATION_FAILED, slice_of(NULL, 0));
 	ike_end(ike, END_FAILED, &o);

@@ -14,8 +14,10 @@
 
 static void log_established(const struct child_sa *c)
 {
-	char local[256], remote[256];
+	char local[256], remote[256], text[128];
 
+	ike_log_group(c->ike, LOG_CHILD, 1, "selected proposal: ESP:%s",
+		      proposal_str(&c->proposal, text, sizeof(text)));
 	ike_log_group(c->ike, LOG_CHILD, 0,
 		      "CHILD_SA %s{%u} established with SPIs %08x_i %08x_o and TS %s === %s",
 		      c->conf->name, c->id, c->spi_in, c->spi_out,
@@ -63,10 +65,14 @@ static void timers_start(struct child_sa *c)
 static void retire(struct child_sa *old, struct child_sa *by)
 {
 	struct agent_core *core = old->ike->agent->core;
+	uint64_t guard = sa_now_ms() + SWITCH_WAIT_MS + core->agent->gw.ike.delete_rekeyed_delay_s * 1000ull;
 
 	old->replaced_by = by->id;
 	timer_disarm(&core->timers, &old->rekey_timer);
 	timer_disarm(&core->timers, &old->switch_timer);
+	/* Who made the new one deletes the old; one that forgets it does not keep it for ever. */
+	if (!timer_armed(&old->expire_timer) || old->expire_timer.due_ms > guard)
+		timer_arm(&core->timers, &old->expire_timer, guard, on_expire);
 	if (old->state != CHILD_DELETING && old->state != CHILD_REKEYED)
 		child_state_set(old, CHILD_REKEYED);
 }

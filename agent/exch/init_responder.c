@@ -189,6 +189,7 @@ static void create(struct agent *a, const struct ike_msg *msg, const struct path
 {
 	struct job_ref ref;
 	struct ike_sa *ike = ike_new(a, false, 0);
+	char from[ADDR_STRLEN];
 	int err;
 
 	if (!ike) {
@@ -211,11 +212,7 @@ static void create(struct agent *a, const struct ike_msg *msg, const struct path
 	natd_check(ike, msg, path);
 	timer_arm(&a->core->timers, &ike->half_open_timer,
 		  sa_now_ms() + a->gw.ike.half_open_timeout_s * 1000ull, on_half_open);
-	if (log_budget(&a->core->log_init)) {
-		char from[ADDR_STRLEN];
-
-		ike_log(ike, 1, "%s is initiating an IKE_SA", addr_str(&path->remote.ip, from));
-	}
+	ike_log(ike, 1, "%s is initiating an IKE_SA", addr_str(&path->remote.ip, from));
 	ref = (struct job_ref){.index = ike->ref.index, .generation = ike->ref.generation,
 			       .tag = ++ike->setup->wait};
 	err = job_ke_generate(a->jobs, ike->setup->group, on_ke, a, ref);

@@ -113,6 +113,18 @@ static struct ike_sa *make_ike(struct ike_sa *old, struct ike_nego *n, bool init
 	return ike;
 }
 
+/* The superfluous one is the peer's to delete; when it does not, we do. */
+static void on_superfluous(struct timer *timer)
+{
+	ike_delete(timer_owner(timer, struct ike_sa, half_open_timer), END_REPLACED, 0, NULL);
+}
+
+static void expect_delete(struct ike_sa *ike, uint64_t wait_ms)
+{
+	timer_arm(&ike->agent->core->timers, &ike->half_open_timer, sa_now_ms() + wait_ms,
+		  on_superfluous);
+}
+
 /* RFC 7296 2.8: the new IKE SA inherits all children, and what was still to be asked. */
 static void inherit(struct ike_sa *old, struct ike_sa *ike)
 {
@@ -129,23 +141,13 @@ static void inherit(struct ike_sa *old, struct ike_sa *ike)
 	timer_disarm(&core->timers, &old->dpd_timer);
 	timer_disarm(&core->timers, &old->keepalive_timer);
 	old->rekey_peer = (struct sa_ref){0};
+	/* Who made the new one deletes the old; one that forgets it does not keep it for ever. */
+	expect_delete(old, SWITCH_WAIT_MS);
 	core_count(old->agent, rekey_ike);
 	ike_log(ike, 0, "IKE_SA %s[%u] rekeyed between %s...%s, replaces [%u]", ike->conn->name, ike->id,
 		ike->local_id.text, ike->remote_id.text, old->id);
 	ike_timers_start(ike);
 	observe(old->agent, SA_EV_IKE_REKEY, old, ike, NULL, NULL);
-}
-
-/* The superfluous one is the peer's to delete; when it does not, we do. */
-static void on_superfluous(struct timer *timer)
-{
-	ike_delete(timer_owner(timer, struct ike_sa, half_open_timer), END_REPLACED, 0, NULL);
-}
-
-static void expect_delete(struct ike_sa *ike)
-{
-	timer_arm(&ike->agent->core->timers, &ike->half_open_timer, sa_now_ms() + DUPLICATE_WAIT_MS,
-		  on_superfluous);
 }
 
 bool rekey_ike_adopt_peer(struct ike_sa *ike)
@@ -173,7 +175,7 @@ static void rekey_fail(struct ike_sa *ike, const struct outcome *o)
 
 	if (rekey_ike_adopt_peer(ike)) {
 		outcome_set(&adopted, 0, "IKE_SA was rekeyed by the peer at the same time");
-		expect_delete(ike);
+		expect_delete(ike, DUPLICATE_WAIT_MS);
 		task_finish(ike, &adopted);
 		return;
 	}
@@ -308,7 +310,7 @@ static void settle(struct ike_sa *old, struct ike_sa *own, struct outcome *o)
 	if (peer && memcmp(own->nonce_low, peer->nonce_low, IKE_NONCE_LEN) < 0) {
 		ike_log(old, 1, "IKE_SA rekey collision lost, deleting [%u]", own->id);
 		inherit(old, peer);
-		expect_delete(old);
+		expect_delete(old, DUPLICATE_WAIT_MS);
 		ike_delete(own, END_REPLACED, 0, NULL);
 		return;
 	}
@@ -316,7 +318,7 @@ static void settle(struct ike_sa *old, struct ike_sa *own, struct outcome *o)
 	if (peer) {
 		ike_log(old, 1, "IKE_SA rekey collision won, waiting for the peer to delete [%u]",
 			peer->id);
-		expect_delete(peer);
+		expect_delete(peer, DUPLICATE_WAIT_MS);
 	}
 	ike_delete(old, END_REPLACED, 0, NULL);
 }

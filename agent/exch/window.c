@@ -149,6 +149,15 @@ int request_send(struct ike_sa *ike, uint8_t exchange, const struct msg_wr *chai
 	return request_send_raw(ike, wr_slice(&w));
 }
 
+/* RFC 7296 2.2: a message id never comes again: a rekey comes long before, or the end. */
+static void mids_check(struct ike_sa *ike, uint32_t mid)
+{
+	if (mid == UINT32_MAX)
+		ike_delete(ike, END_LOCAL, 0, NULL);
+	else if (mid >= MID_REKEY && ike->state == IKE_ESTABLISHED)
+		ike_rekey(ike, NULL);
+}
+
 void request_once(struct ike_sa *ike, uint8_t exchange, const struct msg_wr *chain)
 {
 	/* A request in flight may have arrived: the peer then expects the number after it. */
@@ -167,8 +176,8 @@ void request_end(struct ike_sa *ike)
 	free(ike->request);
 	ike->request = NULL;
 	ike->request_len = 0;
-	/* RFC 7296 2.2: a message id never comes again; MID_REKEY has started a rekey long before. */
 	ike->send_mid++;
+	mids_check(ike, ike->send_mid);
 	if (t)
 		t->step = TASK_ANSWERED;
 }
@@ -204,6 +213,7 @@ int reply_send(struct ike_sa *ike, const struct msg_wr *chain)
 	ike->have_response = true;
 	memcpy(ike->response_digest, ike->req.digest, SA_DIGEST_LEN);
 	ike->recv_mid = ike->req.mid + 1;
+	mids_check(ike, ike->recv_mid);
 	ike_log_group(ike, LOG_ENCODING, 2, "sending %s response %u", ike_exchange_name(hdr.exchange),
 		      hdr.mid);
 	datagram_send(ike, &ike->req.local, &ike->req.remote, datagram);

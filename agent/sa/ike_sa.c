@@ -69,6 +69,9 @@ void ike_log_group(const struct ike_sa *ike, enum log_group group, int level, co
 
 	if (!log_wanted(group, level))
 		return;
+	/* Anybody can make a responder say this. */
+	if (ike && !ike->initiator && !ike->authenticated && !log_budget(&ike->agent->core->log_init))
+		return;
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
