@@ -133,7 +133,7 @@ static struct conn_conf *same_conn(const struct conf *conf, const struct conn_co
 {
 	for (unsigned int i = 0; conf && i < conf->n_conns; i++)
 		if (strcmp(conf->conn[i]->name, conn->name) == 0 &&
-		    memcmp(conf->conn[i]->digest, conn->digest, sizeof(conn->digest)) == 0)
+		    secret_equal(conf->conn[i]->digest, conn->digest, sizeof(conn->digest)))
 			return conf->conn[i];
 	return NULL;
 }

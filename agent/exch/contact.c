@@ -60,7 +60,8 @@ static void on_duplicate(struct timer *timer)
  */
 static void settle_crossing(struct ike_sa *ike, struct ike_sa *other)
 {
-	bool lower = memcmp(ike->nonce_low, other->nonce_low, IKE_NONCE_LEN) < 0;
+	bool lower = nonce_cmp(slice_of(ike->nonce_low, IKE_NONCE_LEN),
+			       slice_of(other->nonce_low, IKE_NONCE_LEN)) < 0;
 	struct ike_sa *loser = lower ? ike : other;
 
 	ike_log(loser, 1, "both peers initiated, IKE_SA [%u] is superfluous", loser->id);

@@ -307,7 +307,8 @@ static void settle(struct ike_sa *old, struct ike_sa *own, struct outcome *o)
 	outcome_set(o, 0, "IKE_SA %s[%u] rekeyed as [%u]", old->conn->name, old->id, own->id);
 	if (peer && peer->state != IKE_ESTABLISHED)
 		peer = NULL;
-	if (peer && memcmp(own->nonce_low, peer->nonce_low, IKE_NONCE_LEN) < 0) {
+	if (peer && nonce_cmp(slice_of(own->nonce_low, IKE_NONCE_LEN),
+			      slice_of(peer->nonce_low, IKE_NONCE_LEN)) < 0) {
 		ike_log(old, 1, "IKE_SA rekey collision lost, deleting [%u]", own->id);
 		inherit(old, peer);
 		expect_delete(old, DUPLICATE_WAIT_MS);

@@ -94,10 +94,10 @@ bool natd_check(struct ike_sa *ike, const struct ike_msg *msg, const struct path
 
 		if (n->type == N_NAT_DETECTION_SOURCE_IP) {
 			source = true;
-			source_fits |= n->data.n == 20 && !memcmp(n->data.p, remote, 20);
+			source_fits |= n->data.n == 20 && secret_equal(n->data.p, remote, 20);
 		} else if (n->type == N_NAT_DETECTION_DESTINATION_IP) {
 			dest = true;
-			dest_fits |= n->data.n == 20 && !memcmp(n->data.p, local, 20);
+			dest_fits |= n->data.n == 20 && secret_equal(n->data.p, local, 20);
 		}
 	}
 	ike->nat_remote = source && !source_fits;
