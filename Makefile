@@ -98,7 +98,7 @@ $(SKEL): $(B)/bpf/xdpsec.o
 # ---- objects ---------------------------------------------------------------------------------
 $(B)/common/%.o $(B)/agent/wire/%.o: WARN += $(WARN_STRICT)
 $(B)/dataplane/%.o $(B)/tests/unit/dp_%.o $(B)/tools/bench/%.o: CPPFLAGS += $(DPDK_CFLAGS)
-$(call objs,$(loader_src) $(bpftest_src)): $(SKEL)
+$(call objs,$(loader_src) $(bpftest_src) $(tool_src)): $(SKEL)
 
 $(B)/%.o: %.c
 	$(call say,CC,$<)
