@@ -80,7 +80,7 @@ tests: all $(UNITS) $(TESTTOOLS)
 # ---- BPF: one file a program, linked into one object, one skeleton ---------------------------
 SKEL := $(B)/bpf/xdpsec.skel.h
 BPF_CFLAGS := -target bpf -g -O2 -mcpu=v3 -Wall -Wextra -Wno-unused-function $(if $(filter 1,$(WERROR)),-Werror) \
-	-D__bpf__ -I. -I/usr/include/$(shell $(CC) -dumpmachine)
+	-D__bpf__ -I. -I/usr/include/$(shell uname -m)-linux-gnu
 
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h maps/*.h)
 	$(call say,BPF,$<)
