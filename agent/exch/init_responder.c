@@ -230,6 +230,10 @@ void init_request(struct agent *a, const struct path *path, struct slice datagra
 	struct setup *s;
 
 	core_count(a, init_in);
+	if (datagram.n > INIT_DATAGRAM_MAX) {
+		core_count(a, bad_syntax);
+		return;
+	}
 	err = msg_decode(datagram, &msg);
 	if (err == WIRE_CRITICAL) {
 		core_count(a, bad_critical);

@@ -6,6 +6,7 @@ enum {
 	INIT_COOKIE_TRIES = 3,	   /* COOKIE answers followed for one IKE_SA_INIT */
 	INIT_KE_TRIES = 3,	   /* INVALID_KE_PAYLOAD answers followed, in any exchange */
 	INIT_ERROR_WAIT_MS = 1000, /* an unauthenticated refusal must stand that long unanswered */
+	INIT_DATAGRAM_MAX = 8192,  /* IKE_SA_INIT kept for AUTH: bounds the memory of a half-open IKE SA */
 	AUTH_DATAGRAM_MAX = 32768, /* IKE_AUTH kept while the shared secret is computed */
 	MSG_CHAIN_MAX = 32768,	   /* payloads of a message that we write */
 	DEAD_LINGER_MS = 15000,	   /* the last answer of a deleted IKE SA stays for retransmits */

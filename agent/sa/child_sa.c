@@ -126,6 +126,17 @@ struct child_sa *child_find_up(const struct agent *a, const char *conn, const ch
 	return NULL;
 }
 
+/* Our soft limit lies somewhere in the last `less` below the configured one: two sides rarely rekey at once. */
+static uint64_t soft_limit(const struct child_sa *c, uint64_t limit, uint64_t less)
+{
+	uint32_t v = 0;
+
+	if (!limit || !less || c->ike->agent->core->parts->random(&v, sizeof(v)) < 0)
+		return limit;
+	less = (uint64_t)((double)less * v / UINT32_MAX);
+	return less < limit ? limit - less : 1;
+}
+
 void child_engine_view(const struct child_sa *c, struct engine_child *out)
 {
 	const struct child_conf *conf = c->conf;
@@ -147,9 +158,9 @@ void child_engine_view(const struct child_sa *c, struct engine_child *out)
 		.ts_remote = &c->ts_remote,
 		.reqid = c->reqid,
 		.life_s = conf->life_time,
-		.soft_bytes = conf->rekey_bytes,
+		.soft_bytes = soft_limit(c, conf->rekey_bytes, conf->rand_bytes),
 		.hard_bytes = conf->life_bytes,
-		.soft_packets = conf->rekey_packets,
+		.soft_packets = soft_limit(c, conf->rekey_packets, conf->rand_packets),
 		.hard_packets = conf->life_packets,
 	};
 }

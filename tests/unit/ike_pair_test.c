@@ -47,6 +47,47 @@ static void initiating_what_is_up_is_success(void **state)
 	assert_one_pair();
 }
 
+static const char two_children[] =
+	"connections { gw { local_addrs = %s \n remote_addrs = %s \n"
+	" proposals = aes128gcm16-prfsha256-x25519 \n local { auth = psk \n id = %s } \n"
+	" remote { auth = psk \n id = %s } \n children {"
+	" one { local_ts = 10.%d.0.0/24 \n remote_ts = 10.%d.0.0/24 \n esp_proposals = aes128gcm16 }"
+	" two { local_ts = 10.%d.0.0/24 \n remote_ts = 10.%d.0.0/24 \n esp_proposals = aes128gcm16 } } } }";
+
+/* Without a child named: all of the connection, under one IKE SA. A rekey of it takes both along. */
+static void several_children(void **state)
+{
+	struct outcome *o = outcome_place(), now;
+	char text[2048];
+
+	(void)state;
+	snprintf(text, sizeof(text), two_children, "192.0.2.1", "198.51.100.2", "a.example", "b.example",
+		 1, 2, 3, 4);
+	configure_text(A, text);
+	snprintf(text, sizeof(text), two_children, "198.51.100.2", "192.0.2.1", "b.example", "a.example",
+		 2, 1, 4, 3);
+	configure_text(B, text);
+	assert_int_equal(sa_initiate(&w.agent[A], "gw", NULL, on_outcome, o, &now), 0);
+	run();
+	assert_int_equal(o->error, 0);
+	assert_int_equal(count_ikes(A), 1);
+	assert_int_equal(count_children(A), 2);
+	assert_int_equal(count_children(B), 2);
+	o = rekey(B, "gw", NULL);
+	run();
+	assert_int_equal(o->error, 0);
+	o = rekey(A, NULL, "two");
+	advance(10000);
+	assert_int_equal(o->error, 0);
+	assert_int_equal(count_ikes(A), 1);
+	assert_int_equal(count_children(A), 2);
+	assert_int_equal(count_children(B), 2);
+	o = terminate(B, NULL, "one", false);
+	run();
+	assert_int_equal(o->error, 0);
+	assert_int_equal(count_children(A), 1);
+}
+
 static void unknown_names_are_refused_with_the_known(void **state)
 {
 	struct outcome o;
@@ -661,6 +702,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PAIR_TEST(establishes_and_closes),
 		PAIR_TEST(initiating_what_is_up_is_success),
+		PAIR_TEST(several_children),
 		PAIR_TEST(unknown_names_are_refused_with_the_known),
 		PAIR_TEST(cookie_is_asked_for_and_followed),
 		PAIR_TEST(a_cookie_leaves_no_state),
