@@ -22,10 +22,12 @@
 #define XS_CTX struct __sk_buff
 #define XS_LOAD_BYTES bpf_skb_load_bytes
 #define xs_parse xs_parse_skb
+#define xs_walk_one xs_walk_one_skb
 #else
 #define XS_CTX struct xdp_md
 #define XS_LOAD_BYTES bpf_xdp_load_bytes
 #define xs_parse xs_parse_xdp
+#define xs_walk_one xs_walk_one_xdp
 #endif
 
 enum { XS_VLANS = 2, XS_EXT_HEADERS = 8, XS_HEADERS_MAX = 0x3fff, XS_PULL = 256 };
@@ -184,22 +186,23 @@ static __always_inline int xs_parse_ipv4(struct xs_cursor *at, struct xs_pkt *p)
 }
 
 struct xs_walk {
-	void *ctx;
 	__u32 off, left; /* of the next header: from the start of the frame, and bytes of the packet */
 	__u32 next, fragment, bad;
 };
 
-/* By a helper and bpf_loop: with pointers in a plain loop the verifier looks at 10^6 states and gives up. */
-static long xs_walk_one(__u32 i, void *arg)
+/*
+ * One header; not 0 when this was the last. By a helper, and a global function: with packet pointers in a loop
+ * the verifier looks at 10^6 states and gives up.
+ */
+__weak __noinline int xs_walk_one(XS_CTX *ctx, struct xs_walk *w)
 {
-	struct xs_walk *w = arg;
-	struct xs_ext ext;
+	struct xs_ext ext = {};
 	__u32 len = sizeof(ext);
 
-	if (!xs_is_ext(w->next))
+	if (!w || !xs_is_ext(w->next))
 		return 1;
-	if (i == XS_EXT_HEADERS || w->fragment == XS_LATER_FRAGMENT || w->left < sizeof(ext) ||
-	    XS_LOAD_BYTES(w->ctx, w->off, &ext, sizeof(ext)))
+	if (w->fragment == XS_LATER_FRAGMENT || w->left < sizeof(ext) ||
+	    XS_LOAD_BYTES(ctx, w->off, &ext, sizeof(ext)))
 		goto bad;
 	if (w->next == IPPROTO_FRAGMENT) {
 		__u16 offset = bpf_ntohs(ext.offset);
@@ -229,14 +232,15 @@ bad:
 static __always_inline int xs_parse_ext(struct xs_cursor *at, struct xs_pkt *p, __u8 next)
 {
 	struct xs_walk w = {
-		.ctx = at->ctx,
 		.off = p->l3 + sizeof(struct ipv6hdr),
 		.left = at->l4_len,
 		.next = next,
 	};
 
-	bpf_loop(XS_EXT_HEADERS + 1, xs_walk_one, &w, 0);
-	if (w.bad || w.off > XS_HEADERS_MAX)
+	for (int i = 0; i < XS_EXT_HEADERS; i++)
+		if (xs_walk_one(at->ctx, &w))
+			break;
+	if (w.bad || xs_is_ext(w.next) || w.off > XS_HEADERS_MAX)
 		return XS_PARSED_MALFORMED;
 	p->fragment = w.fragment;
 	p->tuple.protocol = w.next;

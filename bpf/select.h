@@ -8,13 +8,17 @@
 
 /* Which policy a packet meets: the flow cache of this CPU, then a tuple-space search. */
 
-enum { XS_SEARCH_TRIES = 3 };
+enum { XS_SEARCH_TRIES = 4 };
 
+/*
+ * Each step is a global function: the verifier looks at it once and by itself, and cannot conclude from the
+ * first step what no step would do. (With bpf_loop Linux 6.1 does: it walks the callback once, from the initial
+ * state, and cuts away the comparison with the best hit so far.)
+ */
 struct xs_search {
-	struct xs_tuple tuple;
 	struct xs_decision best;
 	__u32 row;
-	__u32 torn;
+	__u32 at; /* the next mask */
 };
 
 static __always_inline struct xs_ctl *xs_ctl_get(void)
@@ -30,17 +34,16 @@ static __always_inline __u64 xs_epoch(struct xs_ctl *c)
 }
 
 /* The best range behind one key. Ranges are sorted, so the first that fits is it. */
-static __always_inline void xs_search_selector(struct xs_search *s, struct xs_selector *sel)
+static __always_inline void xs_search_selector(const struct xs_tuple *t, struct xs_search *s,
+					       struct xs_selector *sel)
 {
-	__u32 stamp = *(volatile __u32 *)&sel->stamp_end;
-
 	for (__u32 i = 0; i < XS_RANGES_MAX; i++) {
 		struct xs_range *r = &sel->range[i];
 		enum xs_fit fit;
 
 		if (i >= sel->n)
 			break;
-		fit = xs_range_fit(r, &s->tuple);
+		fit = xs_range_fit(r, t);
 		if (fit == XS_FIT_NO)
 			continue;
 		if (s->best.policy && s->best.priority <= r->decision.priority)
@@ -52,55 +55,82 @@ static __always_inline void xs_search_selector(struct xs_search *s, struct xs_se
 		}
 		break;
 	}
-	/* The kernel may have used the element again while it was read. */
-	if (*(volatile __u32 *)&sel->stamp != stamp)
-		s->torn = 1;
 }
 
-static long xs_search_mask(__u32 i, void *arg)
+/* One mask; not 0 when the search is over. */
+__weak __noinline int xs_search_mask(const struct xs_tuple *t, struct xs_search *s)
 {
-	struct xs_search *s = arg;
-	struct xs_masks *row = bpf_map_lookup_elem(&selector_mask, &s->row);
 	struct xs_selector *sel;
+	struct xs_masks *row;
 	struct xs_tuple key;
+	__u32 at, row_at;
 
-	if (!row || i >= XS_MASKS_MAX || i >= row->n)
+	if (!t || !s)
 		return 1;
-	if (s->best.policy && s->best.priority <= row->mask[i].best)
+	row_at = s->row;
+	row = bpf_map_lookup_elem(&selector_mask, &row_at);
+	at = s->at++;
+	if (!row || at >= XS_MASKS_MAX || at >= row->n)
 		return 1;
-	xs_key_under(&s->tuple, &row->mask[i], &key);
+	if (s->best.policy && s->best.priority <= row->mask[at].best)
+		return 1;
+	xs_key_under(t, &row->mask[at], &key);
 	sel = bpf_map_lookup_elem(&selector, &key);
 	if (sel)
-		xs_search_selector(s, sel);
-	return s->torn ? 1 : 0; /* the verifier wants to see that it is 0 or 1 */
+		xs_search_selector(t, s, sel);
+	return 0;
+}
+
+/* Loads before it come before loads after it: an atomic with a result is a barrier on every machine. */
+static __always_inline void xs_barrier(void)
+{
+	__u64 v = 0;
+
+	__sync_val_compare_and_swap(&v, 0, 1);
+	asm volatile("" : : "r"(&v) : "memory");
+}
+
+static __always_inline __u64 xs_change(struct xs_ctl *c)
+{
+	return *(volatile __u64 *)&c->change;
+}
+
+static __always_inline bool xs_same(const struct xs_decision *a, const struct xs_decision *b)
+{
+	return a->policy == b->policy && a->bundle == b->bundle && a->priority == b->priority &&
+	       a->action == b->action && a->drop == b->drop;
 }
 
 /*
- * A global function, so that the verifier looks at it once.
- * False when the tables moved under the search each time: then the caller decides for the worst.
- * The row of an epoch is written again when the epoch has grown by XS_MASK_ROWS - 1.
+ * Trusts what it found when nothing was written meanwhile. While something is, when it found the same twice.
+ * False when neither happened: then the caller decides for the worst.
  */
 __weak __noinline int xs_search(const struct xs_tuple *t, struct xs_flow *out)
 {
 	struct xs_ctl *c = xs_ctl_get();
-	struct xs_search s = {};
+	struct xs_decision last = {.policy = ~0u};
+	struct xs_search s;
 
 	if (!c || !t || !out)
 		return false;
-	s.tuple = *t;
 	for (int i = 0; i < XS_SEARCH_TRIES; i++) {
-		__u64 epoch = xs_epoch(c);
+		__u64 change = xs_change(c), epoch = xs_epoch(c);
 
-		__builtin_memset(&s.best, 0, sizeof(s.best));
+		__builtin_memset(&s, 0, sizeof(s));
 		s.row = epoch % XS_MASK_ROWS;
-		s.torn = 0;
-		bpf_loop(XS_MASKS_MAX, xs_search_mask, &s, 0);
-		if (s.torn || xs_epoch(c) - epoch >= XS_MASK_ROWS - 1)
+		xs_barrier();
+		for (int mask = 0; mask < XS_MASKS_MAX; mask++)
+			if (xs_search_mask(t, &s))
+				break;
+		xs_barrier();
+		if (!s.best.policy)
+			s.best.action = XS_BYPASS;
+		if (((change & 1) || xs_change(c) != change) && !xs_same(&s.best, &last)) {
+			last = s.best;
 			continue;
+		}
 		out->epoch = epoch;
 		out->decision = s.best;
-		if (!s.best.policy)
-			out->decision.action = XS_BYPASS;
 		return true;
 	}
 	return false;

@@ -210,7 +210,7 @@ static bool mounted_by_us(const char *path)
 
 int bpffs_remove(const char *pin_dir, struct loader_err *err)
 {
-	char links[LOADER_PATH_LEN], parent[LOADER_PATH_LEN];
+	char links[LOADER_PATH_LEN], parent[LOADER_PATH_LEN], libxdp[LOADER_PATH_LEN + 8];
 	int e;
 
 	snprintf(links, sizeof(links), "%s/links", pin_dir);
@@ -225,6 +225,9 @@ int bpffs_remove(const char *pin_dir, struct loader_err *err)
 	if (rmdir(pin_dir))
 		return loader_fail(err, -errno, "%s: %s", pin_dir, strerror(errno));
 	parent_of(pin_dir, parent, sizeof(parent));
+	/* libxdp's own directory, which it leaves behind empty. */
+	snprintf(libxdp, sizeof(libxdp), "%s/xdp", parent);
+	rmdir(libxdp);
 	if (mounted_by_us(parent) && dir_empty(parent))
 		umount(parent);
 	return 0;

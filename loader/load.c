@@ -92,6 +92,9 @@ static int port_row(struct load *l, const struct gw_port_conf *p, const struct n
 	row.mtu = dev->mtu;
 	memcpy(row.mac, dev->mac, sizeof(row.mac));
 	memcpy(row.ifname, dev->ifname, sizeof(row.ifname));
+	/* Packets are looking at it: what does not change is not written. */
+	if (known && !memcmp(&row, &old, sizeof(row)))
+		return 0;
 	e = xs_port_put(&l->maps, dev->ifindex, &row);
 	if (!e && !known)
 		journal_add(&l->journal, UNDO_PORT, dev->ifname, dev->ifindex, -1);
@@ -125,7 +128,7 @@ static int attach_port(struct load *l, const struct gw_port_conf *p, const struc
 		return e;
 	xdp_query(l->o->pin_dir, dev->ifname, dev->ifindex, &now);
 	tc_query(l->o->pin_dir, dev->ifname, dev->ifindex, &now);
-	if (!xs_port_get(&l->maps, dev->ifindex, &row)) {
+	if (!xs_port_get(&l->maps, dev->ifindex, &row) && row.native != now.native) {
 		row.native = now.native;
 		xs_port_put(&l->maps, dev->ifindex, &row);
 	}

@@ -22,7 +22,7 @@
  * that are thrown away: versions and configuration files lie, and modules load on demand.
  */
 
-enum { TCX_EGRESS_TYPE = 47, XDP_HELPER_LOOP = 181 };
+enum { TCX_EGRESS_TYPE = 47 };
 
 struct feature {
 	const char *name;
@@ -78,9 +78,9 @@ static int helper_try(int helper)
 		     -EOPNOTSUPP);
 }
 
-static int probe_loop(void)
+static int probe_load_bytes(void)
 {
-	return helper_try(XDP_HELPER_LOOP);
+	return helper_try(BPF_FUNC_xdp_load_bytes);
 }
 
 static int probe_fib(void)
@@ -223,7 +223,8 @@ static const struct feature features[] = {
 	 probe_mmapable},
 	{"per-cpu-lru", "no flow cache: nothing loads", true, probe_percpu_lru},
 	{"ringbuf", "no acquire and unknown-SPI events: nothing loads", true, probe_ringbuf},
-	{"bpf-loop", "the classifier does not load (Linux 5.17)", true, probe_loop},
+	{"load-bytes", "IPv6 extension headers cannot be read: nothing loads (Linux 5.18)", true,
+	 probe_load_bytes},
 	{"fib-lookup", "ESP for us and ESP routed through us look alike: nothing loads", true, probe_fib},
 	{"programs", "this kernel's verifier refuses our programs", true, probe_programs},
 	{"xdp-generic", "no XDP at all", true, probe_xdp_generic},

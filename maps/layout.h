@@ -156,7 +156,7 @@ struct xs_flow {
  * selector: hash; key is a tuple under a mask. Up to XS_RANGES_MAX entries, best priority first.
  * Ports with lo > hi are OPAQUE: only what has no ports matches. Behind a mask that names a port, the key
  * with XS_TUPLE_NO_PORTS and ports 0 holds the best policy that a fragment could have belonged to.
- * The stamps differ from write to write: a reader that finds them unequal saw two rows at once and reads again.
+ * Rows move in memory while they are replaced: what was read holds when ctl.change stood still meanwhile.
  */
 struct xs_range {
 	__u16 sport_lo, sport_hi, dport_lo, dport_hi;
@@ -165,10 +165,8 @@ struct xs_range {
 
 struct xs_selector {
 	__u32 n;
-	__u32 stamp;
-	struct xs_range range[XS_RANGES_MAX];
-	__u32 stamp_end;
 	__u32 pad;
+	struct xs_range range[XS_RANGES_MAX];
 };
 
 /* selector_mask: array of XS_MASK_ROWS rows; the row in force is ctl.epoch % XS_MASK_ROWS. */
@@ -191,6 +189,7 @@ struct xs_masks {
 /* ctl: mmapable array of one row. */
 struct xs_ctl {
 	__u64 epoch; /* bumped after every change of policies: flow rows of another epoch are void */
+	__u64 change; /* odd while selectors and masks are being written, and another number after */
 	__u64 agent_pid;
 	__u64 dataplane_pid;
 	__u64 sa_slots;

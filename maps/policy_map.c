@@ -7,10 +7,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <uthash.h>
 
-enum { BATCH_ROWS = 512 };
+enum { BATCH_ROWS = 512, PASSES_MAX = 4096 };
 
 /* What two policies must differ in. */
 struct identity {
@@ -36,7 +35,6 @@ struct xs_policies {
 	uint32_t next_id;
 	bool *bundle_used; /* [m->policies] */
 	uint32_t next_bundle;
-	uint32_t stamp;
 	struct xs_tuple keys[BATCH_ROWS];
 	struct xs_selector values[BATCH_ROWS];
 	struct pindex_entry *batch[BATCH_ROWS];
@@ -155,7 +153,6 @@ static int flush(struct xs_policies *ps)
 				pindex_settle(&ps->ix, e);
 			continue;
 		}
-		v->stamp = v->stamp_end = ++ps->stamp;
 		ps->keys[n] = e->key;
 		ps->batch[n++] = e;
 		if (n == BATCH_ROWS) {
@@ -186,11 +183,32 @@ static int publish(struct xs_policies *ps)
 	return err;
 }
 
+/*
+ * Readers in the kernel that see `change` odd, or moved, do not trust what they found: the kernel uses an
+ * element again at once, so that a row can turn into another one, or a key be missed, under their eyes.
+ */
+static void change_begin(struct xs_policies *ps)
+{
+	__atomic_store_n(&ps->m->ctl->change, ps->m->ctl->change | 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static void change_end(struct xs_policies *ps)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__atomic_store_n(&ps->m->ctl->change, ps->m->ctl->change + 1, __ATOMIC_RELAXED);
+}
+
 static int commit(struct xs_policies *ps)
 {
-	int err = flush(ps);
+	int err;
 
-	return err ? err : publish(ps);
+	change_begin(ps);
+	err = flush(ps);
+	if (!err)
+		err = publish(ps);
+	change_end(ps);
+	return err;
 }
 
 static int row_put(struct xs_policies *ps, uint32_t id, const struct xs_policy *row)
@@ -314,7 +332,7 @@ int xs_policy_del(struct xs_policies *ps, uint32_t id)
 
 int xs_policies_refresh(struct xs_policies *ps)
 {
-	return publish(ps);
+	return commit(ps);
 }
 
 int xs_policy_get(struct xs_policies *ps, uint32_t id, struct xs_policy *row)
@@ -400,8 +418,9 @@ static int drop_strays(struct xs_policies *ps)
 {
 	int fd = ps->m->fd[XS_MAP_selector], err;
 	struct xs_tuple key, next;
-	uint32_t n;
+	uint32_t n, passes = 0;
 
+	change_begin(ps);
 	do {
 		void *at = NULL;
 
@@ -413,9 +432,9 @@ static int drop_strays(struct xs_policies *ps)
 				ps->keys[n++] = key;
 		}
 		for (uint32_t i = 0; i < n; i++)
-			if (bpf_map_delete_elem(fd, &ps->keys[i]) == -EPERM)
-				return -EPERM;
-	} while (n == BATCH_ROWS);
+			bpf_map_delete_elem(fd, &ps->keys[i]);
+	} while (n == BATCH_ROWS && ++passes < PASSES_MAX);
+	change_end(ps);
 	return err == -ENOENT || !err ? 0 : err;
 }
 
@@ -449,16 +468,13 @@ static int rebuild(struct xs_policies *ps)
 struct xs_policies *xs_policies_open(struct xs_maps *m)
 {
 	struct xs_policies *ps = calloc(1, sizeof(*ps));
-	struct timespec now;
 	int err = -ENOMEM;
 
 	if (!ps)
 		return NULL;
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	ps->m = m;
 	ps->next_id = 1;
 	ps->next_bundle = 1;
-	ps->stamp = (uint32_t)now.tv_nsec; /* unlike the last of the writer before */
 	pindex_init(&ps->ix);
 	ps->by_id = calloc(m->policies, sizeof(*ps->by_id));
 	ps->bundle_used = calloc(m->policies, sizeof(*ps->bundle_used));
