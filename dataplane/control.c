@@ -296,6 +296,14 @@ static void hello_take(struct control *c, const struct plane_hello *hello)
 	events_repeat(c);
 }
 
+static void sa_log(const char *what, uint32_t slot, uint32_t generation, uint8_t direction,
+		   const struct plane_ack *ack)
+{
+	log_line(LOG_IPSEC, ack->error ? 1 : 2, "%s slot %u generation %u %s: %s", what, slot, generation,
+		 direction == PLANE_IN ? "in" : "out",
+		 !ack->error ? "done" : ack->text[0] ? ack->text : strerror(-ack->error));
+}
+
 static void request(struct control *c, union plane_msg *m)
 {
 	struct plane_ack ack = {
@@ -304,12 +312,15 @@ static void request(struct control *c, union plane_msg *m)
 	switch (m->hdr.type) {
 	case PLANE_SA_ADD:
 		ack.error = sa_add(c, &m->add, &ack);
+		sa_log("add", m->add.slot, m->add.generation, m->add.direction, &ack);
 		break;
 	case PLANE_SA_DEL:
 		ack.error = sa_del(c, &m->del, &ack);
+		sa_log("delete", m->del.slot, m->del.generation, m->del.direction, &ack);
 		break;
 	case PLANE_SA_MOVE:
 		ack.error = sa_move(c, &m->move, &ack);
+		sa_log("move", m->move.slot, m->move.generation, m->move.direction, &ack);
 		break;
 	case PLANE_INFO_GET:
 		info_send(c, m->hdr.request);

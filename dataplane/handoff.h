@@ -9,7 +9,7 @@
  * not shared, so a cell holds a copy. One ring for each pair of workers; full means dropped
  * (reason handoff).
  */
-enum { HANDOFF_CELLS = 256 };
+enum { HANDOFF_CELLS = 512 };
 
 struct handoff_cell {
 	uint32_t len;

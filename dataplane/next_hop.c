@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
+#define HASH_NONFATAL_OOM 1 /* out of memory loses a row, not the process */
 #include <uthash.h>
 
 struct nh_entry {
@@ -114,6 +115,10 @@ void nh_table_want(struct nh_table *t, const uint8_t dst[16])
 			return; /* the kernel goes on sending */
 		memcpy(e->nh.dst, dst, 16);
 		HASH_ADD(hh, t->entries, nh.dst, 16, e);
+		if (!e->hh.tbl) {
+			free(e);
+			return;
+		}
 	}
 	resolve(t, e);
 }

@@ -274,13 +274,24 @@ static void burst(struct worker *w, struct pkt *pkts, unsigned int n)
 }
 
 /* After the thread did not run for seconds, what waits in the rings is not sent late. */
-static void drop_stale(struct worker *w, struct pkt *pkts, unsigned int n)
+static void receive_stale(struct worker *w)
 {
-	for (unsigned int i = 0; i < n; i++)
-		pkt_drop(w, &pkts[i], 0, direction_of(&pkts[i]), XS_DROP_stale);
+	unsigned int n, left;
+
+	for (unsigned int i = 0; i < w->xsk.n; i++) {
+		struct lane *l = w->xsk.lane[i];
+
+		for (left = XSK_RING; left; left -= n) {
+			n = l->ops->rx_burst(l, w->rx, left < PKT_BURST ? left : PKT_BURST);
+			if (!n)
+				break;
+			for (unsigned int k = 0; k < n; k++)
+				pkt_drop(w, &w->rx[k], 0, direction_of(&w->rx[k]), XS_DROP_stale);
+		}
+	}
 }
 
-static unsigned int receive(struct worker *w, bool stale)
+static unsigned int receive(struct worker *w)
 {
 	unsigned int n, all = 0;
 
@@ -288,13 +299,9 @@ static unsigned int receive(struct worker *w, bool stale)
 		struct lane *l = w->xsk.lane[i];
 
 		n = l->ops->rx_burst(l, w->rx, PKT_BURST);
-		if (!n)
-			continue;
-		all += n;
-		if (stale)
-			drop_stale(w, w->rx, n);
-		else
+		if (n)
 			burst(w, w->rx, n);
+		all += n;
 	}
 	return all;
 }
@@ -376,7 +383,9 @@ static void *worker_main(void *arg)
 	while (!w->stop) {
 		w->now_ns = clock_ns();
 		command_poll(w);
-		n = receive(w, w->now_ns - before > STALE_NS);
+		if (w->now_ns - before > STALE_NS)
+			receive_stale(w);
+		n = receive(w);
 		for (unsigned int i = 0; i < w->shared->n_workers; i++)
 			if (w->from[i])
 				n += receive_handoff(w, w->from[i]);
