@@ -103,33 +103,59 @@ static int upgrade(struct attach_ctx *c, const struct netdev *dev, int link_fd, 
 	if (e) {
 		if (old >= 0)
 			close(old);
-		return e;
+		return loader_fail(c->err, e, "%s: the XDP program cannot be replaced: %s",
+				   dev->ifname, strerror(-e));
 	}
 	journal_add(c->journal, UNDO_XDP_UPDATE, dev->ifname, dev->ifindex, old);
 	return 0;
 }
 
-static int attach_new(struct attach_ctx *c, const struct gw_port_conf *port,
-		      const struct netdev *dev, int prog_fd)
+static int link_pin(int fd, const char *pin_dir, const char *ifname)
 {
 	char path[LOADER_PATH_LEN];
-	int fd = -EOPNOTSUPP, e;
+	int e;
 
-	if (port->attach != GW_ATTACH_GENERIC)
-		fd = link_create(prog_fd, dev->ifindex, XDP_FLAGS_DRV_MODE);
-	/* What a driver cannot do the stack can, more slowly; what is taken is taken in both modes. */
-	if (fd < 0 && port->attach != GW_ATTACH_NATIVE && fd != -EBUSY && fd != -EPERM)
-		fd = link_create(prog_fd, dev->ifindex, XDP_FLAGS_SKB_MODE);
-	if (fd < 0)
-		return explain(c, port, dev, fd);
-	bpffs_link_path(path, c->pin_dir, "xdp", dev->ifname);
+	bpffs_link_path(path, pin_dir, "xdp", ifname);
 	unlink(path);
 	e = bpf_obj_pin(fd, path);
 	close(fd);
+	return e;
+}
+
+static int attach_new(struct attach_ctx *c, const struct gw_port_conf *port,
+		      const struct netdev *dev, int prog_fd)
+{
+	int fd = -EOPNOTSUPP, e;
+
+	c->native_error = 0;
+	if (port->attach != GW_ATTACH_GENERIC)
+		fd = link_create(prog_fd, dev->ifindex, XDP_FLAGS_DRV_MODE);
+	/* What a driver cannot do the stack can, more slowly; what is taken is taken in both modes. */
+	if (fd < 0 && port->attach != GW_ATTACH_NATIVE && fd != -EBUSY && fd != -EPERM) {
+		c->native_error = port->attach == GW_ATTACH_AUTO ? fd : 0;
+		fd = link_create(prog_fd, dev->ifindex, XDP_FLAGS_SKB_MODE);
+	}
+	if (fd < 0)
+		return explain(c, port, dev, fd);
+	e = link_pin(fd, c->pin_dir, dev->ifname);
+	return e ? loader_fail(c->err, e, "%s: the XDP link cannot be pinned: %s", dev->ifname,
+			       strerror(-e))
+		 : 0;
+}
+
+/* The kernel has one mode an interface: changing it is a short gap, and has to be undone in the same way. */
+static int change_mode(struct attach_ctx *c, const struct gw_port_conf *port,
+		       const struct netdev *dev, int link_fd, int prog_fd)
+{
+	struct bpf_link_info info;
+	int e = link_info(link_fd, &info), old;
+
 	if (e)
-		return loader_fail(c->err, e, "%s: %s", path, strerror(-e));
-	journal_add(c->journal, UNDO_XDP_NEW, dev->ifname, dev->ifindex, -1);
-	return 0;
+		return e;
+	old = bpf_prog_get_fd_by_id(info.prog_id);
+	xdp_detach(c->pin_dir, dev->ifname, 0);
+	journal_add(c->journal, UNDO_XDP_MODE, dev->ifname, dev->ifindex, old);
+	return attach_new(c, port, dev, prog_fd);
 }
 
 int xdp_attach(struct attach_ctx *c, const struct gw_port_conf *port, const struct netdev *dev,
@@ -145,14 +171,19 @@ int xdp_attach(struct attach_ctx *c, const struct gw_port_conf *port, const stru
 
 		if (here && mode_wanted(port->attach, is_native(dev->ifindex)))
 			e = upgrade(c, dev, fd, prog_fd);
+		else if (here)
+			e = change_mode(c, port, dev, fd, prog_fd);
 		close(fd);
-		if (!e)
-			return 0;
+		if (here)
+			return e;
 		xdp_detach(c->pin_dir, dev->ifname, 0);
-	} else if (c->dispatcher) {
-		return dispatcher_attach(c, port, dev);
 	}
-	return attach_new(c, port, dev, prog_fd);
+	if (c->dispatcher)
+		return dispatcher_attach(c, port, dev);
+	e = attach_new(c, port, dev, prog_fd);
+	if (!e)
+		journal_add(c->journal, UNDO_XDP_NEW, dev->ifname, dev->ifindex, -1);
+	return e;
 }
 
 void xdp_detach(const char *pin_dir, const char *ifname, uint32_t ifindex)
@@ -180,6 +211,20 @@ void xdp_revert(const char *pin_dir, const char *ifname, int old_prog_fd)
 		return;
 	bpf_link_update(fd, old_prog_fd, NULL);
 	close(fd);
+}
+
+void xdp_revert_mode(const char *pin_dir, const char *ifname, uint32_t ifindex, int old_prog_fd)
+{
+	bool now_native = is_native(ifindex);
+	int fd;
+
+	xdp_detach(pin_dir, ifname, 0);
+	fd = link_create(old_prog_fd, ifindex, now_native ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
+	/* Where the new mode was refused nothing is attached now, and the old one was the other. */
+	if (fd < 0)
+		fd = link_create(old_prog_fd, ifindex, XDP_FLAGS_SKB_MODE);
+	if (fd >= 0)
+		link_pin(fd, pin_dir, ifname);
 }
 
 void xdp_query(const char *pin_dir, const char *ifname, uint32_t ifindex, struct attached *out)

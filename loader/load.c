@@ -117,6 +117,7 @@ static int attach_port(struct load *l, const struct gw_port_conf *p, const struc
 	if (e)
 		return loader_fail(l->err, e, "%s: the port cannot be written: %s", p->ifname,
 				   strerror(-e));
+	l->attach.native_error = 0;
 	/* The guard against leaks stands before anything can leak. */
 	if (wan)
 		e = tc_attach(&l->attach, p, dev, bpf_program__fd(l->skel->progs.tc_out));
@@ -135,8 +136,16 @@ static int attach_port(struct load *l, const struct gw_port_conf *p, const struc
 	printf("%s: %s, XDP %s, %s%s%s\n", dev->ifname, wan ? "wan" : "lan", mode_text(&now),
 	       now.xdp == XDP_KIND_DISPATCHER ? "libxdp dispatcher" : "single program",
 	       wan ? ", tc_out by " : "", !wan ? "" : now.tc == TC_KIND_TCX ? "tcx" : "clsact");
-	if (!now.native && p->attach == GW_ATTACH_AUTO)
-		fprintf(stderr, "xdpsec-loader: %s: the driver has no native XDP, generic is slower\n",
+	if (!now.native && l->attach.native_error)
+		fprintf(stderr,
+			"xdpsec-loader: %s: native XDP was refused (%s%s), and generic is slower\n",
+			dev->ifname, strerror(-l->attach.native_error),
+			l->attach.native_error == -ERANGE ? ": its MTU or its peer's is above about 3506"
+							  : "");
+	else if (!now.native && p->attach == GW_ATTACH_AUTO)
+		fprintf(stderr,
+			"xdpsec-loader: %s stays in generic mode, so that there is no gap; unload and load "
+			"tries native again\n",
 			dev->ifname);
 	return 0;
 }
@@ -199,6 +208,10 @@ static void undo_step(struct load *l, const struct undo *u)
 	case UNDO_XDP_UPDATE:
 		if (u->old_prog_fd >= 0)
 			xdp_revert(dir, u->ifname, u->old_prog_fd);
+		break;
+	case UNDO_XDP_MODE:
+		if (u->old_prog_fd >= 0)
+			xdp_revert_mode(dir, u->ifname, u->ifindex, u->old_prog_fd);
 		break;
 	case UNDO_TC_NEW:
 		tc_detach(dir, u->ifname, u->ifindex);

@@ -81,7 +81,14 @@ struct attached {
 };
 
 /* One thing that was done, so that it can be undone. */
-enum undo_kind { UNDO_XDP_NEW, UNDO_XDP_UPDATE, UNDO_TC_NEW, UNDO_TC_UPDATE, UNDO_PORT };
+enum undo_kind {
+	UNDO_XDP_NEW,
+	UNDO_XDP_UPDATE,
+	UNDO_XDP_MODE, /* detached from the other mode */
+	UNDO_TC_NEW,
+	UNDO_TC_UPDATE,
+	UNDO_PORT,
+};
 
 struct undo {
 	enum undo_kind kind;
@@ -103,7 +110,8 @@ struct attach_ctx {
 	const char *pin_dir;
 	const struct gateway_conf *conf;
 	struct journal *journal;
-	bool dispatcher; /* the kernel takes one */
+	bool dispatcher;  /* the kernel takes one */
+	int native_error; /* why the last port got generic mode, or 0 */
 	struct loader_err *err;
 };
 
@@ -113,8 +121,9 @@ int xdp_attach(struct attach_ctx *c, const struct gw_port_conf *port, const stru
 /* Harmless when nothing of ours is there. */
 void xdp_detach(const char *pin_dir, const char *ifname, uint32_t ifindex);
 void xdp_query(const char *pin_dir, const char *ifname, uint32_t ifindex, struct attached *out);
-/* Puts an earlier program back. */
+/* Puts an earlier program back; xdp_revert_mode also in the mode that the interface is not in now. */
 void xdp_revert(const char *pin_dir, const char *ifname, int old_prog_fd);
+void xdp_revert_mode(const char *pin_dir, const char *ifname, uint32_t ifindex, int old_prog_fd);
 
 int tc_attach(struct attach_ctx *c, const struct gw_port_conf *port, const struct netdev *dev,
 	      int prog_fd);
