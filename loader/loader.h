@@ -56,6 +56,8 @@ int object_open(struct xdpsec_bpf **skel, uint32_t sa_slots, uint32_t policies, 
 int object_load(struct xdpsec_bpf *skel, struct loader_err *err);
 /* The rows that say what these maps are: layout and ctl. Keeps what is there. */
 int object_fill(struct xdpsec_bpf *skel, const struct gateway_conf *conf, struct loader_err *err);
+/* A loaded program by name, owned by the skeleton; -ENOENT. */
+int object_program(struct xdpsec_bpf *skel, const char *name);
 /* Descriptors of the maps, owned by the skeleton. */
 void object_map_fds(struct xdpsec_bpf *skel, int fd[XS_MAPS]);
 /* Whether pinned maps can be taken over: -EPROTO and what to do when they cannot. */

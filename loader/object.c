@@ -140,6 +140,13 @@ int object_fill(struct xdpsec_bpf *skel, const struct gateway_conf *conf, struct
 	return e ? loader_fail(err, e, "layout cannot be written: %s", strerror(-e)) : 0;
 }
 
+int object_program(struct xdpsec_bpf *skel, const char *name)
+{
+	struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, name);
+
+	return prog ? bpf_program__fd(prog) : -ENOENT;
+}
+
 void object_map_fds(struct xdpsec_bpf *skel, int fd[XS_MAPS])
 {
 	for (int i = 0; i < XS_MAPS; i++)

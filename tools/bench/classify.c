@@ -3,10 +3,10 @@
 #include "loader/loader.h"
 #include "maps/maps.h"
 
-#include "bpf/xdpsec.skel.h"
-
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,7 +136,7 @@ static double run(struct set *s, const uint8_t *data, size_t n, uint32_t repeat)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = data, .data_size_in = (uint32_t)n,
 		    .repeat = (int)repeat);
-	int e = bpf_prog_test_run_opts(bpf_program__fd(s->skel->progs.xdp_lan), &o);
+	int e = bpf_prog_test_run_opts(object_program(s->skel, "xdp_lan"), &o);
 
 	if (e)
 		die("BPF_PROG_TEST_RUN", strerror(-e));
