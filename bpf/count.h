@@ -8,8 +8,8 @@
 /* Drops, counters and events. Nothing here is without bound: events have a rate. */
 
 enum {
-	XS_ACQUIRE_NS = 1000000000,   /* one a policy */
-	XS_EVENT_NS = 100000000,      /* one a kind */
+	XS_ACQUIRE_NS = 1000000000, /* one a policy */
+	XS_EVENT_NS = 100000000,    /* one a kind */
 };
 
 /* What a dropped packet goes through, once: the reason is counted here and nowhere else. */

@@ -8,8 +8,8 @@
 #include "maps/layout.h"
 
 /*
- * The maps of maps/names.h. Every program file sees the same definitions; they are weak, so that the
- * linked object has each once. Rows counted by slot or by policy are sized by the loader.
+ * The maps of maps/names.h. Every program file sees the same definitions; they are weak, so that
+ * the linked object has each once. Rows counted by slot or by policy are sized by the loader.
  */
 #define XS_MAP __weak SEC(".maps")
 

@@ -3,7 +3,8 @@
 
 #include "count.h"
 
-/* To the AF_XDP socket of this port and queue, with what the classifier knows in front of the packet. */
+/* To the AF_XDP socket of this port and queue, with what the classifier knows in front of the
+ * packet. */
 static __always_inline int xs_to_dataplane(struct xdp_md *ctx, const struct xs_port *p,
 					   const struct xs_meta *what)
 {

@@ -14,20 +14,21 @@
 #include "maps/layout.h"
 
 /*
- * The only place in BPF that touches packet bytes. Every length is checked before it is used, and nothing
- * points into the packet afterwards. xs_parse is a global function: the verifier looks at it once, by itself,
- * and callers begin with unknown numbers instead of every way through it. A file for skbs defines XS_SKB.
+ * The only place in BPF that touches packet bytes. Every length is checked before it is used, and
+ * nothing points into the packet afterwards. xs_parse is a global function: the verifier looks at
+ * it once, by itself, and callers begin with unknown numbers instead of every way through it. A
+ * file for skbs defines XS_SKB.
  */
 #ifdef XS_SKB
-#define XS_CTX struct __sk_buff
+#define XS_CTX	      struct __sk_buff
 #define XS_LOAD_BYTES bpf_skb_load_bytes
-#define xs_parse xs_parse_skb
-#define xs_walk_one xs_walk_one_skb
+#define xs_parse      xs_parse_skb
+#define xs_walk_one   xs_walk_one_skb
 #else
-#define XS_CTX struct xdp_md
+#define XS_CTX	      struct xdp_md
 #define XS_LOAD_BYTES bpf_xdp_load_bytes
-#define xs_parse xs_parse_xdp
-#define xs_walk_one xs_walk_one_xdp
+#define xs_parse      xs_parse_xdp
+#define xs_walk_one   xs_walk_one_xdp
 #endif
 
 enum { XS_VLANS = 2, XS_EXT_HEADERS = 8, XS_HEADERS_MAX = 0x3fff, XS_PULL = 256 };
@@ -56,7 +57,7 @@ struct xs_cursor {
 	void *ctx, *data, *end;
 	void *l4;
 	__u32 l4_len; /* by the IP header */
-	__u32 room;   /* bytes of the frame from the IP header on, which may be more than can be read */
+	__u32 room;   /* of the frame from the IP header on; may be more than can be read */
 };
 
 struct xs_vlan {
@@ -70,8 +71,8 @@ struct xs_ext {
 };
 
 /*
- * A packet pointer that is checked and then read must be one register to the verifier: clang 14 likes to
- * compute it again from its parts, and then the check is lost (seen with Linux 6.18).
+ * A packet pointer that is checked and then read must be one register to the verifier: clang 14
+ * likes to compute it again from its parts, and then the check is lost (seen with Linux 6.18).
  */
 static __always_inline void *xs_pin(void *p)
 {
@@ -186,13 +187,14 @@ static __always_inline int xs_parse_ipv4(struct xs_cursor *at, struct xs_pkt *p)
 }
 
 struct xs_walk {
-	__u32 off, left; /* of the next header: from the start of the frame, and bytes of the packet */
+	__u32 off;  /* of the next header, from the start of the frame */
+	__u32 left; /* bytes of the packet from there on */
 	__u32 next, fragment, bad;
 };
 
 /*
- * One header; not 0 when this was the last. By a helper, and a global function: with packet pointers in a loop
- * the verifier looks at 10^6 states and gives up.
+ * One header; not 0 when this was the last. By a helper, and a global function: with packet
+ * pointers in a loop the verifier looks at 10^6 states and gives up.
  */
 __weak __noinline int xs_walk_one(XS_CTX *ctx, struct xs_walk *w)
 {
@@ -232,9 +234,9 @@ bad:
 static __always_inline int xs_parse_ext(struct xs_cursor *at, struct xs_pkt *p, __u8 next)
 {
 	struct xs_walk w = {
-		.off = p->l3 + sizeof(struct ipv6hdr),
-		.left = at->l4_len,
-		.next = next,
+	    .off = p->l3 + sizeof(struct ipv6hdr),
+	    .left = at->l4_len,
+	    .next = next,
 	};
 
 	for (int i = 0; i < XS_EXT_HEADERS; i++)

@@ -4,8 +4,8 @@
 #include <bpf/bpf_helpers.h>
 
 /*
- * For xdpsec-loader's probe only, never attached to an interface: does this kernel let one program replace
- * a function of another? The libxdp dispatcher needs that.
+ * For xdpsec-loader's probe only, never attached to an interface: does this kernel let one program
+ * replace a function of another? The libxdp dispatcher needs that.
  */
 
 __noinline int xs_probe_slot(struct xdp_md *ctx)

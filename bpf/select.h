@@ -11,9 +11,9 @@
 enum { XS_SEARCH_TRIES = 4 };
 
 /*
- * Each step is a global function: the verifier looks at it once and by itself, and cannot conclude from the
- * first step what no step would do. (With bpf_loop Linux 6.1 does: it walks the callback once, from the initial
- * state, and cuts away the comparison with the best hit so far.)
+ * Each step is a global function: the verifier looks at it once and by itself, and cannot conclude
+ * from the first step what no step would do. (With bpf_loop Linux 6.1 does: it walks the callback
+ * once, from the initial state, and cuts away the comparison with the best hit so far.)
  */
 struct xs_search {
 	struct xs_decision best;
@@ -81,7 +81,8 @@ __weak __noinline int xs_search_mask(const struct xs_tuple *t, struct xs_search 
 	return 0;
 }
 
-/* Loads before it come before loads after it: an atomic with a result is a barrier on every machine. */
+/* Loads before it come before loads after it: an atomic with a result is a barrier on every
+ * machine. */
 static __always_inline void xs_barrier(void)
 {
 	__u64 v = 0;
@@ -102,8 +103,8 @@ static __always_inline bool xs_same(const struct xs_decision *a, const struct xs
 }
 
 /*
- * Trusts what it found when nothing was written meanwhile. While something is, when it found the same twice.
- * False when neither happened: then the caller decides for the worst.
+ * Trusts what it found when nothing was written meanwhile. While something is, when it found the
+ * same twice. False when neither happened: then the caller decides for the worst.
  */
 __weak __noinline int xs_search(const struct xs_tuple *t, struct xs_flow *out)
 {

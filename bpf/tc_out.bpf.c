@@ -10,11 +10,12 @@
 #include "select.h"
 
 /*
- * The last look on the way out of a WAN port: what a policy protects does not leave in clear, however it
- * got here. AF_XDP transmit does not come by.
+ * The last look on the way out of a WAN port: what a policy protects does not leave in clear,
+ * however it got here. AF_XDP transmit does not come by.
  */
 
-/* IKE and ESP of this host itself: made here, or encrypted by the kernel's ESP from a packet that came in. */
+/* IKE and ESP of this host itself: made here, or encrypted by the kernel's ESP from a packet that
+ * came in. */
 static __always_inline bool own_ipsec(struct __sk_buff *skb, const struct xs_ctl *c,
 				      const struct xs_pkt *pkt)
 {
@@ -27,8 +28,7 @@ static __always_inline bool own_ipsec(struct __sk_buff *skb, const struct xs_ctl
 	if (!own)
 		return false;
 	/* A later fragment of UDP shows no port: only this host's own IKE may be cut that way. */
-	return !skb->ingress_ifindex ||
-	       (!(t->flags & XS_TUPLE_NO_PORTS) && xs_is_local(&t->src));
+	return !skb->ingress_ifindex || (!(t->flags & XS_TUPLE_NO_PORTS) && xs_is_local(&t->src));
 }
 
 SEC("tc")

@@ -25,11 +25,11 @@ static __always_inline int protect(struct xdp_md *ctx, const struct xs_port *p,
 		return XDP_PASS;
 	case XS_ENGINE_DATAPLANE: {
 		struct xs_meta meta = {
-			.slot = XS_BUNDLE_SLOT(w),
-			.generation = XS_BUNDLE_GENERATION(w),
-			.policy = d->policy,
-			.kind = XS_META_OUT,
-			.l3 = pkt->l3,
+		    .slot = XS_BUNDLE_SLOT(w),
+		    .generation = XS_BUNDLE_GENERATION(w),
+		    .policy = d->policy,
+		    .kind = XS_META_OUT,
+		    .l3 = pkt->l3,
 		};
 
 		return xs_to_dataplane(ctx, p, &meta);

@@ -10,7 +10,8 @@
  * The untrusted side. ESP of our SAs goes to its engine, IKE to the agent under a budget, and what
  * arrives in clear though a policy protects it is dropped (RFC 4301 5.2). Everything else passes.
  *
- * Outer fragments of ESP pass to the kernel: they have to be put together before they can be opened.
+ * Outer fragments of ESP pass to the kernel: they have to be put together before they can be
+ * opened.
  */
 
 /* Generic cell rate: a source may send one second's worth at once, then at the rate. */
@@ -58,7 +59,8 @@ static __always_inline bool slot_matches(const struct xs_sa_slot *s, const struc
 
 	if (!pkt->spi || *(volatile __u32 *)&s->spi != pkt->spi || a[0] != b[0] || a[1] != b[1])
 		return false;
-	/* Behind a NAT the peer's port may change any time; the dataplane says so once it is proved. */
+	/* Behind a NAT the peer's port may change any time; the dataplane says so once it is
+	 * proved. */
 	if (encap)
 		return s->dport && s->dport == pkt->tuple.dport;
 	return !s->dport;
@@ -118,8 +120,8 @@ static __always_inline int plain(struct xdp_md *ctx, struct xs_ctl *c, const str
 	if (d.action == XS_BYPASS)
 		return XDP_PASS;
 	/*
-	 * A later fragment of UDP for this host may belong to an IKE message. It is harmless: it becomes a
-	 * datagram only with the first one, whose ports were looked at.
+	 * A later fragment of UDP for this host may belong to an IKE message. It is harmless: it
+	 * becomes a datagram only with the first one, whose ports were looked at.
 	 */
 	if (pkt->fragment == XS_LATER_FRAGMENT && t.protocol == IPPROTO_UDP &&
 	    xs_not_forwarded(ctx, ctx->ingress_ifindex, &pkt->tuple, &pkt->tuple.dst))

@@ -9,8 +9,9 @@
 #include <unistd.h>
 
 /*
- * tcx (Linux 6.6) is a link, pinned as links/tc-IF. Before, a filter of a clsact qdisc; so that others know
- * of it the program is pinned as links/clsact-IF, or as links/clsact+qdisc-IF when the qdisc is ours, too.
+ * tcx (Linux 6.6) is a link, pinned as links/tc-IF. Before, a filter of a clsact qdisc; so that
+ * others know of it the program is pinned as links/clsact-IF, or as links/clsact+qdisc-IF when the
+ * qdisc is ours, too.
  */
 enum {
 	TCX_EGRESS = 47, /* enum bpf_attach_type; libbpf 1.1 and its headers do not know it yet */
@@ -43,7 +44,8 @@ static int tcx_open(const char *pin_dir, const char *ifname, uint32_t ifindex, u
 static int tcx_new(struct attach_ctx *c, const struct netdev *dev, int prog_fd)
 {
 	char path[LOADER_PATH_LEN];
-	int fd = bpf_link_create(prog_fd, (int)dev->ifindex, (enum bpf_attach_type)TCX_EGRESS, NULL);
+	int fd =
+	    bpf_link_create(prog_fd, (int)dev->ifindex, (enum bpf_attach_type)TCX_EGRESS, NULL);
 	int e;
 
 	if (fd < 0)
@@ -184,9 +186,10 @@ int tc_attach(struct attach_ctx *c, const struct gw_port_conf *port, const struc
 		return 0;
 	return loader_fail(c->err, e, "%s:%d: %s: tc_out cannot be attached%s: %s", c->conf->path,
 			   port->line, dev->ifname,
-			   port->tc == GW_TC_TCX ? " by tcx (Linux 6.6 and later; tc = auto falls back "
-						   "to clsact)"
-						 : "",
+			   port->tc == GW_TC_TCX
+			       ? " by tcx (Linux 6.6 and later; tc = auto falls back "
+				 "to clsact)"
+			       : "",
 			   strerror(-e));
 }
 

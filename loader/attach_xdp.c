@@ -63,17 +63,19 @@ static int explain(struct attach_ctx *c, const struct gw_port_conf *port, const 
 							      : "";
 
 	if ((e == -EBUSY || e == -EEXIST) && id)
-		return loader_fail(c->err, e,
-				   "%s:%d: %s: XDP program %u (%s) of somebody else is attached: remove "
-				   "it (ip link set dev %s xdp off), or run on a kernel where the libxdp "
-				   "dispatcher lets both share the interface",
-				   c->conf->path, port->line, dev->ifname, id, name, dev->ifname);
+		return loader_fail(
+		    c->err, e,
+		    "%s:%d: %s: XDP program %u (%s) of somebody else is attached: remove "
+		    "it (ip link set dev %s xdp off), or run on a kernel where the libxdp "
+		    "dispatcher lets both share the interface",
+		    c->conf->path, port->line, dev->ifname, id, name, dev->ifname);
 	if (e == -ERANGE || (dev->mtu > XDP_MTU_MAX && e != -EPERM))
-		return loader_fail(c->err, e,
-				   "%s:%d: %s: %sXDP cannot be attached: its MTU of %u, or that of its "
-				   "peer, is larger than a packet of XDP may be (about %d): %s",
-				   c->conf->path, port->line, dev->ifname, how, dev->mtu, XDP_MTU_MAX,
-				   strerror(-e));
+		return loader_fail(
+		    c->err, e,
+		    "%s:%d: %s: %sXDP cannot be attached: its MTU of %u, or that of its "
+		    "peer, is larger than a packet of XDP may be (about %d): %s",
+		    c->conf->path, port->line, dev->ifname, how, dev->mtu, XDP_MTU_MAX,
+		    strerror(-e));
 	return loader_fail(c->err, e, "%s:%d: %s: %sXDP cannot be attached: %s", c->conf->path,
 			   port->line, dev->ifname, how, strerror(-e));
 }
@@ -90,7 +92,8 @@ static bool mode_wanted(enum gw_attach want, bool native)
 	return want == GW_ATTACH_AUTO || (want == GW_ATTACH_NATIVE) == native;
 }
 
-/* Puts our new program in the place of our old one: one store in the kernel, no packet meets neither. */
+/* Puts our new program in the place of our old one: one store in the kernel, no packet meets
+ * neither. */
 static int upgrade(struct attach_ctx *c, const struct netdev *dev, int link_fd, int prog_fd)
 {
 	struct bpf_link_info info;
@@ -130,7 +133,8 @@ static int attach_new(struct attach_ctx *c, const struct gw_port_conf *port,
 	c->native_error = 0;
 	if (port->attach != GW_ATTACH_GENERIC)
 		fd = link_create(prog_fd, dev->ifindex, XDP_FLAGS_DRV_MODE);
-	/* What a driver cannot do the stack can, more slowly; what is taken is taken in both modes. */
+	/* What a driver cannot do the stack can, more slowly; what is taken is taken in both modes.
+	 */
 	if (fd < 0 && port->attach != GW_ATTACH_NATIVE && fd != -EBUSY && fd != -EPERM) {
 		c->native_error = port->attach == GW_ATTACH_AUTO ? fd : 0;
 		fd = link_create(prog_fd, dev->ifindex, XDP_FLAGS_SKB_MODE);
@@ -143,7 +147,8 @@ static int attach_new(struct attach_ctx *c, const struct gw_port_conf *port,
 		 : 0;
 }
 
-/* The kernel has one mode an interface: changing it is a short gap, and has to be undone in the same way. */
+/* The kernel has one mode an interface: changing it is a short gap, and has to be undone in the
+ * same way. */
 static int change_mode(struct attach_ctx *c, const struct gw_port_conf *port,
 		       const struct netdev *dev, int link_fd, int prog_fd)
 {
@@ -166,7 +171,8 @@ int xdp_attach(struct attach_ctx *c, const struct gw_port_conf *port, const stru
 	int fd = link_open(c->pin_dir, dev->ifname, path), e = -ENOENT;
 
 	if (fd >= 0) {
-		/* The index is 0 when the interface has gone, and another when a new one has its name. */
+		/* The index is 0 when the interface has gone, and another when a new one has its
+		 * name. */
 		bool here = !link_info(fd, &info) && info.xdp.ifindex == dev->ifindex;
 
 		if (here && mode_wanted(port->attach, is_native(dev->ifindex)))
@@ -219,7 +225,8 @@ void xdp_revert_mode(const char *pin_dir, const char *ifname, uint32_t ifindex, 
 	int fd;
 
 	xdp_detach(pin_dir, ifname, 0);
-	fd = link_create(old_prog_fd, ifindex, now_native ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
+	fd =
+	    link_create(old_prog_fd, ifindex, now_native ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
 	/* Where the new mode was refused nothing is attached now, and the old one was the other. */
 	if (fd < 0)
 		fd = link_create(old_prog_fd, ifindex, XDP_FLAGS_SKB_MODE);

@@ -10,9 +10,10 @@
 #include <xdp/libxdp.h>
 
 /*
- * libxdp's dispatcher is one XDP program that calls those of several owners in turn. It replaces functions
- * of itself by them, which needs freplace in the kernel. libxdp would fall back to a single program without
- * a word: whether it may be asked is settled before, by object_probe_freplace().
+ * libxdp's dispatcher is one XDP program that calls those of several owners in turn. It replaces
+ * functions of itself by them, which needs freplace in the kernel. libxdp would fall back to a
+ * single program without a word: whether it may be asked is settled before, by
+ * object_probe_freplace().
  */
 
 enum { RUN_PRIORITY = 40 }; /* before monitors and filters of the default priority 50 */
@@ -61,7 +62,8 @@ static void detach_ours(uint32_t ifindex, uint32_t keep)
 	xdp_multiprog__close(mp);
 }
 
-/* An object of its own a port: libxdp loads it, as a replacement for a function of the dispatcher. */
+/* An object of its own a port: libxdp loads it, as a replacement for a function of the dispatcher.
+ */
 static int object_for(struct attach_ctx *c, const char *name, struct xdpsec_bpf **skel)
 {
 	struct bpf_program *prog;
@@ -70,7 +72,7 @@ static int object_for(struct attach_ctx *c, const char *name, struct xdpsec_bpf 
 	if (e)
 		return e;
 	bpf_object__for_each_program(prog, (*skel)->obj)
-		bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), name));
+	    bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), name));
 	return 0;
 }
 
@@ -88,7 +90,8 @@ static int attach_program(const struct gw_port_conf *port, const struct netdev *
 	return e;
 }
 
-int dispatcher_attach(struct attach_ctx *c, const struct gw_port_conf *port, const struct netdev *dev)
+int dispatcher_attach(struct attach_ctx *c, const struct gw_port_conf *port,
+		      const struct netdev *dev)
 {
 	const char *name = port->role == GW_ROLE_WAN ? "xdp_wan" : "xdp_lan";
 	DECLARE_LIBXDP_OPTS(xdp_program_opts, o);
@@ -114,10 +117,11 @@ int dispatcher_attach(struct attach_ctx *c, const struct gw_port_conf *port, con
 	}
 	object_close(skel);
 	if (e)
-		return loader_fail(c->err, e,
-				   "%s:%d: %s: %s cannot be added to the libxdp dispatcher: %s (load "
-				   "--single attaches without it)",
-				   c->conf->path, port->line, dev->ifname, name, strerror(-e));
+		return loader_fail(
+		    c->err, e,
+		    "%s:%d: %s: %s cannot be added to the libxdp dispatcher: %s (load "
+		    "--single attaches without it)",
+		    c->conf->path, port->line, dev->ifname, name, strerror(-e));
 	if (!before)
 		journal_add(c->journal, UNDO_XDP_NEW, dev->ifname, dev->ifindex, -1);
 	return 0;

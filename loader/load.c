@@ -18,7 +18,7 @@ struct load {
 	struct xdpsec_bpf *skel;
 	struct xs_maps maps;
 	bool maps_open;
-	bool dir_made;		 /* nothing was loaded before this run */
+	bool dir_made; /* nothing was loaded before this run */
 	struct journal journal;
 	struct attach_ctx attach;
 };
@@ -42,15 +42,17 @@ static int resolve(struct load *l)
 			return loader_fail(l->err, e, "%s:%d: interface %s: %s", conf->path,
 					   p->line, p->ifname, strerror(-e));
 		if (!l->dev[i].ethernet)
-			return loader_fail(l->err, -EOPNOTSUPP,
-					   "%s:%d: interface %s is not Ethernet, and packets without "
-					   "Ethernet header cannot be classified",
-					   conf->path, p->line, p->ifname);
+			return loader_fail(
+			    l->err, -EOPNOTSUPP,
+			    "%s:%d: interface %s is not Ethernet, and packets without "
+			    "Ethernet header cannot be classified",
+			    conf->path, p->line, p->ifname);
 		if (l->dev[i].queues > XS_QUEUES_MAX)
-			fprintf(stderr,
-				"xdpsec-loader: %s has %u receive queues and the dataplane serves %d: "
-				"ESP on the others is dropped; ethtool -L %s combined %d\n",
-				p->ifname, l->dev[i].queues, XS_QUEUES_MAX, p->ifname, XS_QUEUES_MAX);
+			fprintf(
+			    stderr,
+			    "xdpsec-loader: %s has %u receive queues and the dataplane serves %d: "
+			    "ESP on the others is dropped; ethtool -L %s combined %d\n",
+			    p->ifname, l->dev[i].queues, XS_QUEUES_MAX, p->ifname, XS_QUEUES_MAX);
 	}
 	return 0;
 }
@@ -135,16 +137,21 @@ static int attach_port(struct load *l, const struct gw_port_conf *p, const struc
 	}
 	printf("%s: %s, XDP %s, %s%s%s\n", dev->ifname, wan ? "wan" : "lan", mode_text(&now),
 	       now.xdp == XDP_KIND_DISPATCHER ? "libxdp dispatcher" : "single program",
-	       wan ? ", tc_out by " : "", !wan ? "" : now.tc == TC_KIND_TCX ? "tcx" : "clsact");
+	       wan ? ", tc_out by " : "",
+	       !wan		       ? ""
+	       : now.tc == TC_KIND_TCX ? "tcx"
+				       : "clsact");
 	if (!now.native && l->attach.native_error)
 		fprintf(stderr,
 			"xdpsec-loader: %s: native XDP was refused (%s%s), and generic is slower\n",
 			dev->ifname, strerror(-l->attach.native_error),
-			l->attach.native_error == -ERANGE ? ": its MTU or its peer's is above about 3506"
-							  : "");
+			l->attach.native_error == -ERANGE
+			    ? ": its MTU or its peer's is above about 3506"
+			    : "");
 	else if (!now.native && p->attach == GW_ATTACH_AUTO)
 		fprintf(stderr,
-			"xdpsec-loader: %s stays in generic mode, so that there is no gap; unload and load "
+			"xdpsec-loader: %s stays in generic mode, so that there is no gap; unload "
+			"and load "
 			"tries native again\n",
 			dev->ifname);
 	return 0;
@@ -269,11 +276,11 @@ static int run(struct load *l)
 	if (e)
 		return e;
 	l->attach = (struct attach_ctx){
-		.pin_dir = l->o->pin_dir,
-		.conf = l->conf,
-		.journal = &l->journal,
-		.dispatcher = !l->o->single && !object_probe_freplace(),
-		.err = l->err,
+	    .pin_dir = l->o->pin_dir,
+	    .conf = l->conf,
+	    .journal = &l->journal,
+	    .dispatcher = !l->o->single && !object_probe_freplace(),
+	    .err = l->err,
 	};
 	for (uint32_t i = 0; !e && i < l->conf->n_ports; i++)
 		e = attach_port(l, &l->conf->port[i], &l->dev[i]);

@@ -19,7 +19,7 @@ struct loader_err {
 };
 /* Fills the text and returns `code`. */
 int loader_fail(struct loader_err *err, int code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 /* ---- netdev.c: what the kernel says of an interface of this network namespace ----------- */
 struct netdev {
@@ -35,7 +35,8 @@ struct netdev {
 int netdev_get(const char *ifname, struct netdev *out);
 
 /* ---- bpffs.c: the pin directory --------------------------------------------------------- */
-/* Makes the pin directory and its links/, mounting a bpffs on its parent when none is there (and saying so). */
+/* Makes the pin directory and its links/, mounting a bpffs on its parent when none is there (and
+ * saying so). */
 int bpffs_prepare(const char *pin_dir, struct loader_err *err);
 /* Removes every pin under it and the directory; unmounts what bpffs_prepare mounted, when empty. */
 int bpffs_remove(const char *pin_dir, struct loader_err *err);
@@ -64,7 +65,8 @@ void object_map_fds(struct xdpsec_bpf *skel, int fd[XS_MAPS]);
 int object_check_pinned(const char *pin_dir, uint32_t sa_slots, uint32_t policies,
 			struct loader_err *err);
 void object_close(struct xdpsec_bpf *skel);
-/* Does this kernel let programs replace functions of others (the libxdp dispatcher)? 0 or -errno. */
+/* Does this kernel let programs replace functions of others (the libxdp dispatcher)? 0 or -errno.
+ */
 int object_probe_freplace(void);
 /* What libbpf said last, for error messages. */
 const char *object_log(void);
@@ -123,7 +125,8 @@ int xdp_attach(struct attach_ctx *c, const struct gw_port_conf *port, const stru
 /* Harmless when nothing of ours is there. */
 void xdp_detach(const char *pin_dir, const char *ifname, uint32_t ifindex);
 void xdp_query(const char *pin_dir, const char *ifname, uint32_t ifindex, struct attached *out);
-/* Puts an earlier program back; xdp_revert_mode also in the mode that the interface is not in now. */
+/* Puts an earlier program back; xdp_revert_mode also in the mode that the interface is not in now.
+ */
 void xdp_revert(const char *pin_dir, const char *ifname, int old_prog_fd);
 void xdp_revert_mode(const char *pin_dir, const char *ifname, uint32_t ifindex, int old_prog_fd);
 
@@ -134,7 +137,8 @@ void tc_query(const char *pin_dir, const char *ifname, uint32_t ifindex, struct 
 void tc_revert(const char *pin_dir, const char *ifname, uint32_t ifindex, int old_prog_fd);
 
 /* ---- dispatcher.c: several programs on one interface by libxdp --------------------------- */
-int dispatcher_attach(struct attach_ctx *c, const struct gw_port_conf *port, const struct netdev *dev);
+int dispatcher_attach(struct attach_ctx *c, const struct gw_port_conf *port,
+		      const struct netdev *dev);
 /* The id of our program behind a dispatcher there, 0 when there is none. */
 uint32_t dispatcher_query(const char *pin_dir, uint32_t ifindex, bool *native);
 void dispatcher_detach(const char *pin_dir, uint32_t ifindex);

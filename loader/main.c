@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 /*
- * xdpsec-loader: one shot. Needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (CAP_SYS_ADMIN to mount a BPF file
- * system), holds no secret, reads nothing from the network.
+ * xdpsec-loader: one shot. Needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (CAP_SYS_ADMIN to mount a
+ * BPF file system), holds no secret, reads nothing from the network.
  */
 
 #define DEFAULT_CONF "/etc/xdpsec/xdpsec.conf"
@@ -17,19 +17,19 @@
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
 
 static const char usage[] =
-	"usage: xdpsec-loader [options] command\n"
-	"\n"
-	"  load       load, attach and pin the BPF programs; run again it upgrades them in place\n"
-	"  unload     detach and remove everything\n"
-	"  status     what is attached where and how, and the maps\n"
-	"  probe      what this kernel can do, and what is lost without it\n"
-	"\n"
-	"  -c, --config FILE    default " DEFAULT_CONF "\n"
-	"  -p, --pin-dir DIR    instead of pin_dir of the configuration\n"
-	"  -j, --json           status and probe as JSON\n"
-	"      --single         no libxdp dispatcher, even where the kernel allows one\n"
-	"  -v, --verbose        what libbpf says\n"
-	"      --version\n";
+    "usage: xdpsec-loader [options] command\n"
+    "\n"
+    "  load       load, attach and pin the BPF programs; run again it upgrades them in place\n"
+    "  unload     detach and remove everything\n"
+    "  status     what is attached where and how, and the maps\n"
+    "  probe      what this kernel can do, and what is lost without it\n"
+    "\n"
+    "  -c, --config FILE    default " DEFAULT_CONF "\n"
+    "  -p, --pin-dir DIR    instead of pin_dir of the configuration\n"
+    "  -j, --json           status and probe as JSON\n"
+    "      --single         no libxdp dispatcher, even where the kernel allows one\n"
+    "  -v, --verbose        what libbpf says\n"
+    "      --version\n";
 
 static int conf_read(const char *path, bool must, struct gateway_conf *conf, struct loader_err *err)
 {
@@ -82,14 +82,10 @@ int main(int argc, char **argv)
 {
 	enum { OPT_SINGLE = 256, OPT_VERSION };
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"pin-dir", required_argument, NULL, 'p'},
-		{"json", no_argument, NULL, 'j'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"single", no_argument, NULL, OPT_SINGLE},
-		{"version", no_argument, NULL, OPT_VERSION},
-		{"help", no_argument, NULL, 'h'},
-		{0},
+	    {"config", required_argument, NULL, 'c'},  {"pin-dir", required_argument, NULL, 'p'},
+	    {"json", no_argument, NULL, 'j'},	       {"verbose", no_argument, NULL, 'v'},
+	    {"single", no_argument, NULL, OPT_SINGLE}, {"version", no_argument, NULL, OPT_VERSION},
+	    {"help", no_argument, NULL, 'h'},	       {0},
 	};
 	const char *conf_path = NULL;
 	struct loader_opts o = {0};

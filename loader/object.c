@@ -100,20 +100,23 @@ int object_load(struct xdpsec_bpf *skel, struct loader_err *err)
 	if (!e)
 		return 0;
 	if (e == -EPERM)
-		return loader_fail(err, e,
-				   "the BPF programs cannot be loaded: %s (CAP_BPF, CAP_NET_ADMIN and "
-				   "CAP_PERFMON are needed): %s",
-				   strerror(-e), last_log);
-	return loader_fail(err, e, "the BPF programs cannot be loaded: %s: %s", strerror(-e), last_log);
+		return loader_fail(
+		    err, e,
+		    "the BPF programs cannot be loaded: %s (CAP_BPF, CAP_NET_ADMIN and "
+		    "CAP_PERFMON are needed): %s",
+		    strerror(-e), last_log);
+	return loader_fail(err, e, "the BPF programs cannot be loaded: %s: %s", strerror(-e),
+			   last_log);
 }
 
 /* Field by field: an agent and a dataplane may be at work on the same row. */
-static int ctl_fill(struct xdpsec_bpf *skel, const struct gateway_conf *conf, struct loader_err *err)
+static int ctl_fill(struct xdpsec_bpf *skel, const struct gateway_conf *conf,
+		    struct loader_err *err)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	volatile struct xs_ctl *ctl;
-	void *p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED,
-		       bpf_map__fd(skel->maps.ctl), 0);
+	void *p =
+	    mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(skel->maps.ctl), 0);
 
 	if (p == MAP_FAILED)
 		return loader_fail(err, -errno, "ctl cannot be mapped: %s", strerror(errno));
@@ -175,11 +178,12 @@ int object_check_pinned(const char *pin_dir, uint32_t sa_slots, uint32_t policie
 	close(fd);
 	/* Version 0: a run before this one was stopped half-way; its maps are empty. */
 	if (got.version && memcmp(&got, &want, sizeof(got)))
-		return loader_fail(err, -EPROTO,
-				   "%s holds maps of another layout (version %u, this program needs "
-				   "%u): their SAs cannot be taken over; xdpsec-loader unload ends "
-				   "them, then load",
-				   pin_dir, got.version, want.version);
+		return loader_fail(
+		    err, -EPROTO,
+		    "%s holds maps of another layout (version %u, this program needs "
+		    "%u): their SAs cannot be taken over; xdpsec-loader unload ends "
+		    "them, then load",
+		    pin_dir, got.version, want.version);
 	snprintf(path, sizeof(path), "%s/ctl", pin_dir);
 	fd = bpf_obj_get(path);
 	if (fd < 0)
@@ -187,11 +191,12 @@ int object_check_pinned(const char *pin_dir, uint32_t sa_slots, uint32_t policie
 	bpf_map_lookup_elem(fd, &zero, &ctl);
 	close(fd);
 	if (ctl.sa_slots && (ctl.sa_slots != sa_slots || ctl.policies != policies))
-		return loader_fail(err, -EPROTO,
-				   "%s has maps for %llu sa_slots and %llu policies, the configuration "
-				   "says %u and %u: run xdpsec-loader unload first",
-				   pin_dir, (unsigned long long)ctl.sa_slots,
-				   (unsigned long long)ctl.policies, sa_slots, policies);
+		return loader_fail(
+		    err, -EPROTO,
+		    "%s has maps for %llu sa_slots and %llu policies, the configuration "
+		    "says %u and %u: run xdpsec-loader unload first",
+		    pin_dir, (unsigned long long)ctl.sa_slots, (unsigned long long)ctl.policies,
+		    sa_slots, policies);
 	return 0;
 }
 
@@ -208,10 +213,9 @@ static struct xdpsec_bpf *probe_open(const char *program)
 
 	if (!skel)
 		return NULL;
-	bpf_object__for_each_map(map, skel->obj)
-		bpf_map__set_autocreate(map, false);
+	bpf_object__for_each_map(map, skel->obj) bpf_map__set_autocreate(map, false);
 	bpf_object__for_each_program(prog, skel->obj)
-		bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), program));
+	    bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), program));
 	return skel;
 }
 

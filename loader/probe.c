@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 /*
- * What this kernel can do. Each row tries the thing itself, in a process and a network namespace of its own
- * that are thrown away: versions and configuration files lie, and modules load on demand.
+ * What this kernel can do. Each row tries the thing itself, in a process and a network namespace of
+ * its own that are thrown away: versions and configuration files lie, and modules load on demand.
  */
 
 enum { TCX_EGRESS_TYPE = 47 };
@@ -36,7 +36,8 @@ static int ok_or(int ok, int err)
 	return ok > 0 ? 0 : ok < 0 ? ok : err;
 }
 
-static int map_try(enum bpf_map_type type, uint32_t key, uint32_t value, uint32_t rows, uint32_t flags)
+static int map_try(enum bpf_map_type type, uint32_t key, uint32_t value, uint32_t rows,
+		   uint32_t flags)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, o, .map_flags = flags);
 	int fd = bpf_map_create(type, "xs_probe", key, value, rows, &o);
@@ -63,8 +64,8 @@ static int probe_mmapable(void)
 
 static int probe_percpu_lru(void)
 {
-	return map_try(BPF_MAP_TYPE_LRU_PERCPU_HASH, sizeof(struct xs_tuple), sizeof(struct xs_flow),
-		       1024, 0);
+	return map_try(BPF_MAP_TYPE_LRU_PERCPU_HASH, sizeof(struct xs_tuple),
+		       sizeof(struct xs_flow), 1024, 0);
 }
 
 static int probe_xskmap(void)
@@ -218,36 +219,39 @@ static int probe_vlan_kfunc(void)
 }
 
 static const struct feature features[] = {
-	{"btf", "maps and programs have no types: nothing loads", true, probe_btf},
-	{"mmapable-arrays", "agent and dataplane cannot publish by one store: nothing works", true,
-	 probe_mmapable},
-	{"per-cpu-lru", "no flow cache: nothing loads", true, probe_percpu_lru},
-	{"ringbuf", "no acquire and unknown-SPI events: nothing loads", true, probe_ringbuf},
-	{"load-bytes", "IPv6 extension headers cannot be read: nothing loads (Linux 5.18)", true,
-	 probe_load_bytes},
-	{"fib-lookup", "ESP for us and ESP routed through us look alike: nothing loads", true, probe_fib},
-	{"programs", "this kernel's verifier refuses our programs", true, probe_programs},
-	{"xdp-generic", "no XDP at all", true, probe_xdp_generic},
-	{"xdp-native", "generic XDP only on virtual interfaces: several times slower", false,
-	 probe_xdp_native},
-	{"xdp-metadata", "packets cannot say which SA they belong to: no dataplane engine", false,
-	 probe_meta},
-	{"xskmap", "no redirect to AF_XDP: no dataplane engine", true, probe_xskmap},
-	{"af-xdp", "no AF_XDP sockets: no dataplane engine", false, probe_xsk},
-	{"tcx", "tc_out is attached by clsact, whose filters others can remove", false, probe_tcx},
-	{"clsact", "tc_out needs tcx", false, probe_clsact},
-	{"freplace", "no libxdp dispatcher: one XDP program an interface", false, object_probe_freplace},
-	{"vlan-metadata", "a VLAN tag that the card strips is invisible: switch rx-vlan-offload off", false,
-	 probe_vlan_kfunc},
-	{"kernel-esp", "the kernel engine is not available", false, probe_xfrm_esp},
-	{"xfrm-interface", "no route-based tunnels with the kernel engine", false,
-	 probe_xfrm_interface},
-	{"xfrm-kfuncs", "XDP cannot ask for the kernel's SAs", false, probe_xfrm_kfunc},
+    {"btf", "maps and programs have no types: nothing loads", true, probe_btf},
+    {"mmapable-arrays", "agent and dataplane cannot publish by one store: nothing works", true,
+     probe_mmapable},
+    {"per-cpu-lru", "no flow cache: nothing loads", true, probe_percpu_lru},
+    {"ringbuf", "no acquire and unknown-SPI events: nothing loads", true, probe_ringbuf},
+    {"load-bytes", "IPv6 extension headers cannot be read: nothing loads (Linux 5.18)", true,
+     probe_load_bytes},
+    {"fib-lookup", "ESP for us and ESP routed through us look alike: nothing loads", true,
+     probe_fib},
+    {"programs", "this kernel's verifier refuses our programs", true, probe_programs},
+    {"xdp-generic", "no XDP at all", true, probe_xdp_generic},
+    {"xdp-native", "generic XDP only on virtual interfaces: several times slower", false,
+     probe_xdp_native},
+    {"xdp-metadata", "packets cannot say which SA they belong to: no dataplane engine", false,
+     probe_meta},
+    {"xskmap", "no redirect to AF_XDP: no dataplane engine", true, probe_xskmap},
+    {"af-xdp", "no AF_XDP sockets: no dataplane engine", false, probe_xsk},
+    {"tcx", "tc_out is attached by clsact, whose filters others can remove", false, probe_tcx},
+    {"clsact", "tc_out needs tcx", false, probe_clsact},
+    {"freplace", "no libxdp dispatcher: one XDP program an interface", false,
+     object_probe_freplace},
+    {"vlan-metadata", "a VLAN tag that the card strips is invisible: switch rx-vlan-offload off",
+     false, probe_vlan_kfunc},
+    {"kernel-esp", "the kernel engine is not available", false, probe_xfrm_esp},
+    {"xfrm-interface", "no route-based tunnels with the kernel engine", false,
+     probe_xfrm_interface},
+    {"xfrm-kfuncs", "XDP cannot ask for the kernel's SAs", false, probe_xfrm_kfunc},
 };
 
 enum { N_FEATURES = sizeof(features) / sizeof(features[0]), NO_NETNS = 255 };
 
-/* In a child: what a probe leaves behind, links, namespaces, filters, ends with it. The exit status is errno. */
+/* In a child: what a probe leaves behind, links, namespaces, filters, ends with it. The exit status
+ * is errno. */
 static int probe_run(const struct feature *f)
 {
 	int status;
@@ -297,8 +301,7 @@ int cmd_probe(const struct loader_opts *o, struct loader_err *err)
 	if (o->json)
 		printf("{\"kernel\":\"%s\",\"features\":[", u.release);
 	else
-		printf("Linux %s\n%-16s %-8s %s\n", u.release, "FEATURE", "HERE",
-		       "WITHOUT IT");
+		printf("Linux %s\n%-16s %-8s %s\n", u.release, "FEATURE", "HERE", "WITHOUT IT");
 	for (int i = 0; i < N_FEATURES; i++) {
 		const struct feature *f = &features[i];
 
@@ -316,6 +319,7 @@ int cmd_probe(const struct loader_opts *o, struct loader_err *err)
 		printf("],\"usable\":%s}\n", missing ? "false" : "true");
 	if (!missing)
 		return 0;
-	return loader_fail(err, -EOPNOTSUPP, "%d feature%s that xdpsec cannot do without %s missing",
-			   missing, missing > 1 ? "s" : "", missing > 1 ? "are" : "is");
+	return loader_fail(err, -EOPNOTSUPP,
+			   "%d feature%s that xdpsec cannot do without %s missing", missing,
+			   missing > 1 ? "s" : "", missing > 1 ? "are" : "is");
 }

@@ -67,10 +67,13 @@ static int port_print(void *ctx, uint32_t ifindex, const struct xs_port *port)
 	why_text(s, &a, why, sizeof(why));
 	if (!s->o->json) {
 		if (!s->n)
-			printf("%-15s %-4s %-8s %-10s %6s %-6s %6s %6s %5s  %s\n", "INTERFACE", "ROLE",
-			       "XDP", "SHARING", "PROG", "TC", "PROG", "QUEUES", "MTU", "WHY");
+			printf("%-15s %-4s %-8s %-10s %6s %-6s %6s %6s %5s  %s\n", "INTERFACE",
+			       "ROLE", "XDP", "SHARING", "PROG", "TC", "PROG", "QUEUES", "MTU",
+			       "WHY");
 		printf("%-15s %-4s %-8s %-10s %6u %-6s %6u %6u %5u  %s\n", ifname, role,
-		       a.xdp == XDP_KIND_NONE ? "-" : a.native ? "native" : "generic",
+		       a.xdp == XDP_KIND_NONE ? "-"
+		       : a.native	      ? "native"
+					      : "generic",
 		       xdp_text(a.xdp), a.xdp_prog, tc_text(a.tc), a.tc_prog, port->queues,
 		       port->mtu, why);
 		s->n++;
@@ -82,7 +85,9 @@ static int port_print(void *ctx, uint32_t ifindex, const struct xs_port *port)
 	       "\"xdp_prog\":%u,\"xdp_link\":%u,\"tc\":\"%s\",\"tc_prog\":%u,\"queues\":%u,"
 	       "\"mtu\":%u,\"why\":",
 	       ifindex, port->index, role,
-	       a.xdp == XDP_KIND_NONE ? "null" : a.native ? "\"native\"" : "\"generic\"",
+	       a.xdp == XDP_KIND_NONE ? "null"
+	       : a.native	      ? "\"native\""
+				      : "\"generic\"",
 	       xdp_text(a.xdp), a.xdp_prog, a.xdp_link, tc_text(a.tc), a.tc_prog, port->queues,
 	       port->mtu);
 	json_string(why);
@@ -124,7 +129,8 @@ static uint32_t map_rows(int fd, const struct bpf_map_info *info)
 		return 0;
 	if (!counts_rows(info->type) || info->key_size > sizeof(key))
 		return info->max_entries;
-	/* Rows may come and go meanwhile, and an iteration start again: the map's size is the end. */
+	/* Rows may come and go meanwhile, and an iteration start again: the map's size is the end.
+	 */
 	while (n < info->max_entries && !bpf_map_get_next_key(fd, at, next)) {
 		memcpy(key, next, info->key_size);
 		at = key;

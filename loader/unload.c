@@ -8,8 +8,9 @@
 #include <unistd.h>
 
 /*
- * Unloading asks nothing of the maps' layout: it has to end what another release has left. Interfaces are
- * known by the names of the pins, and by the port rows where the dispatcher holds the programs.
+ * Unloading asks nothing of the maps' layout: it has to end what another release has left.
+ * Interfaces are known by the names of the pins, and by the port rows where the dispatcher holds
+ * the programs.
  */
 
 enum { PORTS_SEEN_MAX = 4 * XS_PORTS_MAX };
@@ -93,7 +94,8 @@ int cmd_unload(const struct loader_opts *o, struct loader_err *err)
 		tc_detach(o->pin_dir, s.ifname[i], s.ifindex[i]);
 		printf("%s: detached\n", s.ifname[i]);
 	}
-	/* Before the directory goes: an open directory of a BPF file system keeps the mount busy. */
+	/* Before the directory goes: an open directory of a BPF file system keeps the mount busy.
+	 */
 	close(lock);
 	e = bpffs_remove(o->pin_dir, err);
 	return e;

@@ -28,8 +28,8 @@ static int event_one(void *ctx, void *data, size_t size)
 	return --e->left ? 0 : -EAGAIN;
 }
 
-struct xs_events *xs_events_open(struct xs_maps *m, void (*fn)(void *ctx, const struct xs_event *ev),
-				 void *ctx)
+struct xs_events *xs_events_open(struct xs_maps *m,
+				 void (*fn)(void *ctx, const struct xs_event *ev), void *ctx)
 {
 	struct xs_events *e = calloc(1, sizeof(*e));
 	int err;

@@ -20,13 +20,13 @@
 #define XS_LAYOUT_VERSION 1
 
 enum {
-	XS_SA_SLOTS_MAX = 65536,    /* default number of slots; slot 0 is never used */
-	XS_POLICIES_MAX = 131072,   /* default; policy 0 and bundle 0 are never used */
-	XS_MASKS_MAX = 32,	    /* tuple-space: masks looked at for one packet */
-	XS_MASK_ROWS = 8,	    /* generations of the mask table */
-	XS_RANGES_MAX = 8,	    /* true port ranges (or priorities) behind one selector */
+	XS_SA_SLOTS_MAX = 65536,  /* default number of slots; slot 0 is never used */
+	XS_POLICIES_MAX = 131072, /* default; policy 0 and bundle 0 are never used */
+	XS_MASKS_MAX = 32,	  /* tuple-space: masks looked at for one packet */
+	XS_MASK_ROWS = 8,	  /* generations of the mask table */
+	XS_RANGES_MAX = 8,	  /* true port ranges (or priorities) behind one selector */
 	XS_PORTS_MAX = 32,
-	XS_QUEUES_MAX = 16,	    /* receive queues of one port */
+	XS_QUEUES_MAX = 16, /* receive queues of one port */
 	XS_WORKERS_MAX = 16,
 	XS_NAME_LEN = 32,
 	XS_META_MAGIC = 0x58445053, /* "XDPS" */
@@ -69,7 +69,7 @@ struct xs_sa {
 	__u32 generation;
 	__u32 reqid;
 	struct xs_addr src, dst;
-	__u16 sport, dport; /* UDP encapsulation, 0 = plain ESP */
+	__u16 sport, dport;    /* UDP encapsulation, 0 = plain ESP */
 	__u16 encr, encr_bits; /* IKEv2 transform ids */
 	__u16 integ;
 	__u16 worker;
@@ -78,25 +78,25 @@ struct xs_sa {
 	__u8 mode;	     /* enum xs_mode */
 	__u8 engine;	     /* enum xs_engine */
 	__u8 esn;
-	__u16 mtu; /* sa_out: largest inner packet, 0 = not known yet */
+	__u16 mtu;	/* sa_out: largest inner packet, 0 = not known yet */
 	__u32 next_hop; /* sa_out */
 	__u32 bundle;
-	__u32 child_id;		/* the agent's #n of the Child SA */
-	__u32 ike_id;		/* and of its IKE SA */
-	__u64 installed_ns;	/* CLOCK_BOOTTIME */
-	__u64 expires_ns;	/* hard limit by time, 0 = none */
+	__u32 child_id;	    /* the agent's #n of the Child SA */
+	__u32 ike_id;	    /* and of its IKE SA */
+	__u64 installed_ns; /* CLOCK_BOOTTIME */
+	__u64 expires_ns;   /* hard limit by time, 0 = none */
 	char conn[XS_NAME_LEN];
 	char child[XS_NAME_LEN];
 };
 
 /* bundle: mmapable array of one u64: what a policy encrypts with now; 0 = nothing. */
-#define XS_BUNDLE(slot, generation, worker, engine)                              \
-	((__u64)(slot) | ((__u64)((generation)&0xffffff) << 24) |                 \
-	 ((__u64)((worker)&0xff) << 48) | ((__u64)((engine)&0xff) << 56))
-#define XS_BUNDLE_SLOT(w) ((__u32)((w)&0xffffff))
+#define XS_BUNDLE(slot, generation, worker, engine)                                                \
+	((__u64)(slot) | ((__u64)((generation)&0xffffff) << 24) | ((__u64)((worker)&0xff) << 48) | \
+	 ((__u64)((engine)&0xff) << 56))
+#define XS_BUNDLE_SLOT(w)	((__u32)((w)&0xffffff))
 #define XS_BUNDLE_GENERATION(w) ((__u32)(((w) >> 24) & 0xffffff))
-#define XS_BUNDLE_WORKER(w) ((__u32)(((w) >> 48) & 0xff))
-#define XS_BUNDLE_ENGINE(w) ((__u32)((w) >> 56))
+#define XS_BUNDLE_WORKER(w)	((__u32)(((w) >> 48) & 0xff))
+#define XS_BUNDLE_ENGINE(w)	((__u32)((w) >> 56))
 
 /* policy: hash by id; a traffic selector pair as negotiated. */
 struct xs_policy_key {
@@ -106,7 +106,7 @@ struct xs_policy_key {
 struct xs_policy {
 	struct xs_addr src_lo, src_hi, dst_lo, dst_hi; /* of a packet on its way out */
 	__u16 sport_lo, sport_hi, dport_lo, dport_hi;  /* ICMP: type in sport, code in dport */
-	__u32 priority; /* lower wins */
+	__u32 priority;				       /* lower wins */
 	__u32 bundle;
 	__u32 reqid;
 	__u32 child_id;
@@ -119,8 +119,8 @@ struct xs_policy {
 };
 
 /*
- * What a packet is looked up by. IPv4 addresses are mapped; XS_TUPLE_V6 keeps "any IPv6 address" apart
- * from them. flow: per-CPU LRU.
+ * What a packet is looked up by. IPv4 addresses are mapped; XS_TUPLE_V6 keeps "any IPv6 address"
+ * apart from them. flow: per-CPU LRU.
  */
 enum {
 	XS_TUPLE_NO_PORTS = 1, /* a non-first fragment: only port-any selectors match */
@@ -134,8 +134,8 @@ struct xs_tuple {
 	struct xs_addr src, dst;
 	__u16 sport, dport;
 	__u8 protocol;
-	__u8 flags;	/* XS_TUPLE_* */
-	__u16 mask_id;	/* selector: which mask made this key; flow: XS_FLOW_* */
+	__u8 flags;    /* XS_TUPLE_* */
+	__u16 mask_id; /* selector: which mask made this key; flow: XS_FLOW_* */
 };
 
 struct xs_decision {
@@ -154,9 +154,10 @@ struct xs_flow {
 
 /*
  * selector: hash; key is a tuple under a mask. Up to XS_RANGES_MAX entries, best priority first.
- * Ports with lo > hi are OPAQUE: only what has no ports matches. Behind a mask that names a port, the key
- * with XS_TUPLE_NO_PORTS and ports 0 holds the best policy that a fragment could have belonged to.
- * Rows move in memory while they are replaced: what was read holds when ctl.change stood still meanwhile.
+ * Ports with lo > hi are OPAQUE: only what has no ports matches. Behind a mask that names a port,
+ * the key with XS_TUPLE_NO_PORTS and ports 0 holds the best policy that a fragment could have
+ * belonged to. Rows move in memory while they are replaced: what was read holds when ctl.change
+ * stood still meanwhile.
  */
 struct xs_range {
 	__u16 sport_lo, sport_hi, dport_lo, dport_hi;
@@ -188,15 +189,19 @@ struct xs_masks {
 
 /* ctl: mmapable array of one row. */
 struct xs_ctl {
-	__u64 epoch; /* bumped after every change of policies: flow rows of another epoch are void */
-	__u64 change; /* odd while selectors and masks are being written, and another number after */
+	__u64
+	    epoch; /* bumped after every change of policies: flow rows of another epoch are void */
+	__u64
+	    change; /* odd while selectors and masks are being written, and another number after */
 	__u64 agent_pid;
 	__u64 dataplane_pid;
 	__u64 sa_slots;
 	__u64 policies;
-	__u64 ike_rate; /* IKE datagrams a second and source that xdp_wan lets through; 0 = no limit */
+	__u64 ike_rate; /* IKE datagrams a second and source that xdp_wan lets through; 0 = no limit
+			 */
 	__u64 ports;	/* UDP: port | port_nat_t << 16 */
-	__u64 dataplane_instance; /* whose SAs the rows describe: an agent that starts again compares */
+	__u64 dataplane_instance; /* whose SAs the rows describe: an agent that starts again
+				     compares */
 };
 
 /* layout: array of one row, written by the loader; everybody who opens the maps checks it. */
@@ -205,15 +210,13 @@ struct xs_layout {
 	__u32 sizes[15]; /* sizeof of the structs above, in the order of XS_LAYOUT_SIZES */
 };
 
-#define XS_LAYOUT_SIZES                                                                         \
-	{                                                                                       \
-		sizeof(struct xs_sa_slot), sizeof(struct xs_sa), sizeof(struct xs_policy),      \
-			sizeof(struct xs_tuple), sizeof(struct xs_flow),                        \
-			sizeof(struct xs_selector), sizeof(struct xs_masks),                    \
-			sizeof(struct xs_ctl), sizeof(struct xs_port), sizeof(struct xs_meta),  \
-			sizeof(struct xs_sa_stat), sizeof(struct xs_sa_seq),                    \
-			sizeof(struct xs_event), sizeof(struct xs_next_hop),                    \
-			sizeof(struct xs_budget)                                                \
+#define XS_LAYOUT_SIZES                                                                            \
+	{                                                                                          \
+		sizeof(struct xs_sa_slot), sizeof(struct xs_sa), sizeof(struct xs_policy),         \
+		    sizeof(struct xs_tuple), sizeof(struct xs_flow), sizeof(struct xs_selector),   \
+		    sizeof(struct xs_masks), sizeof(struct xs_ctl), sizeof(struct xs_port),        \
+		    sizeof(struct xs_meta), sizeof(struct xs_sa_stat), sizeof(struct xs_sa_seq),   \
+		    sizeof(struct xs_event), sizeof(struct xs_next_hop), sizeof(struct xs_budget)  \
 	}
 
 /* port: hash by ifindex. Sockets of port p, queue q sit in xsk[p * XS_QUEUES_MAX + q]. */
@@ -260,12 +263,13 @@ struct xs_meta {
 };
 
 /*
- * sa_stat: mmapable array by slot; one writer, the worker that owns the SA. Row 0 belongs to no SA: its drop
- * counters are the dataplane's totals, of packets with an SA (counted in its row, too) and without.
+ * sa_stat: mmapable array by slot; one writer, the worker that owns the SA. Row 0 belongs to no SA:
+ * its drop counters are the dataplane's totals, of packets with an SA (counted in its row, too) and
+ * without.
  */
 struct xs_sa_dir_stat {
 	__u64 packets, bytes; /* bytes of inner packets */
-	__u64 last_ns;	      /* CLOCK_MONOTONIC of the last packet; in: of the last authenticated one */
+	__u64 last_ns; /* CLOCK_MONOTONIC of the last packet; in: of the last authenticated one */
 	__u64 drop[XS_DROP_MAX];
 };
 
@@ -273,7 +277,8 @@ struct xs_sa_stat {
 	struct xs_sa_dir_stat in, out;
 };
 
-/* sa_rx: per-CPU array by slot; policy_stat: per-CPU array by policy id. Counted by the classifier. */
+/* sa_rx: per-CPU array by slot; policy_stat: per-CPU array by policy id. Counted by the classifier.
+ */
 struct xs_count {
 	__u64 packets, bytes;
 };

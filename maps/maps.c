@@ -11,7 +11,7 @@
 
 static const char *const names[XS_MAPS] = {
 #define X(name) #name,
-	XS_MAP_NAMES(X)
+    XS_MAP_NAMES(X)
 #undef X
 };
 
@@ -40,7 +40,8 @@ static int open_all(struct xs_maps *m, char *err, size_t errlen)
 		m->fd[i] = bpf_obj_get(path);
 		if (m->fd[i] == -ENOENT)
 			return fail(-ENOENT, err, errlen,
-				    "%s is not there: load the programs with xdpsec-loader load", path);
+				    "%s is not there: load the programs with xdpsec-loader load",
+				    path);
 		if (m->fd[i] < 0)
 			return fail(m->fd[i], err, errlen, "%s: %s", path, strerror(-m->fd[i]));
 	}
@@ -98,7 +99,8 @@ static int check_rows(struct xs_maps *m, enum xs_map map, uint32_t rows, char *e
 	uint32_t len = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(m->fd[map], &info, &len))
-		return fail(-errno, err, errlen, "%s/%s: %s", m->pin_dir, names[map], strerror(errno));
+		return fail(-errno, err, errlen, "%s/%s: %s", m->pin_dir, names[map],
+			    strerror(errno));
 	if (info.max_entries != rows)
 		return fail(-EPROTO, err, errlen,
 			    "%s/%s has %u rows where ctl says %u: xdpsec-loader unload, then load",

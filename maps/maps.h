@@ -16,7 +16,7 @@ struct xs_maps {
 	int fd[XS_MAPS];
 	uint32_t sa_slots, policies;
 	volatile struct xs_ctl *ctl;
-	volatile uint64_t *bundle;	    /* [policies] */
+	volatile uint64_t *bundle;	     /* [policies] */
 	volatile struct xs_sa_stat *sa_stat; /* [sa_slots] */
 	volatile struct xs_sa_seq *sa_seq;   /* [sa_slots] */
 	volatile struct xs_sa_slot *sa_slot; /* [sa_slots] */
@@ -56,11 +56,13 @@ struct xs_policies;
 struct xs_policies *xs_policies_open(struct xs_maps *m); /* NULL and errno */
 void xs_policies_free(struct xs_policies *ps);
 /* Adds a policy under a new id (*id), its ranges split into prefixes; the flow epoch moves once.
- * -EEXIST when the same selectors with the same priority are there (*id says which), -ENOSPC, -E2BIG
- * (more than XS_MASKS_MAX masks or XS_RANGES_MAX ranges behind a selector): nothing is half added. */
+ * -EEXIST when the same selectors with the same priority are there (*id says which), -ENOSPC,
+ * -E2BIG (more than XS_MASKS_MAX masks or XS_RANGES_MAX ranges behind a selector): nothing is half
+ * added. */
 int xs_policy_add(struct xs_policies *ps, const struct xs_policy *row, uint32_t *id);
 /* Many at once, for load and for the benchmark: one epoch, batch updates. ids may be NULL. */
-int xs_policy_add_many(struct xs_policies *ps, const struct xs_policy *rows, uint32_t n, uint32_t *ids);
+int xs_policy_add_many(struct xs_policies *ps, const struct xs_policy *rows, uint32_t n,
+		       uint32_t *ids);
 /* Changes action and bundle of a policy in one step (trap -> protect and back). */
 int xs_policy_set(struct xs_policies *ps, uint32_t id, enum xs_action action, uint32_t bundle);
 /* Voids all cached decisions; policies stay as they are. */
@@ -69,8 +71,8 @@ int xs_policy_del(struct xs_policies *ps, uint32_t id);
 int xs_policy_get(struct xs_policies *ps, uint32_t id, struct xs_policy *row);
 /* The row of one id as the map has it, for listings that stop and go on. 0 or -ENOENT. */
 int xs_policy_row(struct xs_maps *m, uint32_t id, struct xs_policy *row);
-int xs_policy_each(struct xs_maps *m, int (*fn)(void *ctx, uint32_t id, const struct xs_policy *row),
-		   void *ctx);
+int xs_policy_each(struct xs_maps *m,
+		   int (*fn)(void *ctx, uint32_t id, const struct xs_policy *row), void *ctx);
 /* A bundle id that no policy uses (1..); 0 when there is none. */
 uint32_t xs_bundle_alloc(struct xs_policies *ps);
 void xs_bundle_free(struct xs_policies *ps, uint32_t bundle);
@@ -79,10 +81,10 @@ void xs_bundle_free(struct xs_policies *ps, uint32_t bundle);
 int xs_port_put(struct xs_maps *m, uint32_t ifindex, const struct xs_port *port);
 int xs_port_get(struct xs_maps *m, uint32_t ifindex, struct xs_port *port);
 int xs_port_del(struct xs_maps *m, uint32_t ifindex);
-int xs_port_each(struct xs_maps *m, int (*fn)(void *ctx, uint32_t ifindex, const struct xs_port *port),
-		 void *ctx);
-/* Makes the `local` map say which addresses this host has (getifaddrs): for the loader, and for the agent
- * after each netlink address event. 1 when it changed: whoever owns the policies then calls
+int xs_port_each(struct xs_maps *m,
+		 int (*fn)(void *ctx, uint32_t ifindex, const struct xs_port *port), void *ctx);
+/* Makes the `local` map say which addresses this host has (getifaddrs): for the loader, and for the
+ * agent after each netlink address event. 1 when it changed: whoever owns the policies then calls
  * xs_policies_refresh; 0 when not; or -errno. */
 int xs_local_sync(struct xs_maps *m);
 int xs_xsk_put(struct xs_maps *m, uint32_t port, uint32_t queue, int xsk_fd);
@@ -92,8 +94,8 @@ int xs_sa_rx_get(struct xs_maps *m, uint32_t slot, struct xs_count *c);
 int xs_policy_stat_get(struct xs_maps *m, uint32_t policy, struct xs_count *c);
 /* The event ring: a descriptor to poll, and a call that runs fn for what is there. */
 struct xs_events;
-struct xs_events *xs_events_open(struct xs_maps *m, void (*fn)(void *ctx, const struct xs_event *ev),
-				 void *ctx);
+struct xs_events *xs_events_open(struct xs_maps *m,
+				 void (*fn)(void *ctx, const struct xs_event *ev), void *ctx);
 int xs_events_fd(struct xs_events *e);
 int xs_events_read(struct xs_events *e);
 void xs_events_close(struct xs_events *e);

@@ -10,7 +10,8 @@
 enum xs_fit {
 	XS_FIT_NO,
 	XS_FIT_YES,
-	XS_FIT_BLOCKED, /* a fragment that may belong to a packet which this policy does not let pass */
+	XS_FIT_BLOCKED, /* a fragment that may belong to a packet which this policy does not let
+			   pass */
 };
 
 enum { XS_PORT_ANY_HI = 0xffff };
@@ -18,9 +19,8 @@ enum { XS_PORT_ANY_HI = 0xffff };
 typedef __u64 __attribute__((may_alias)) xs_word;
 
 /* The key of a tuple behind a mask. */
-static inline __attribute__((always_inline)) void xs_key_under(const struct xs_tuple *t,
-							       const struct xs_mask *m,
-							       struct xs_tuple *key)
+static inline __attribute__((always_inline)) void
+xs_key_under(const struct xs_tuple *t, const struct xs_mask *m, struct xs_tuple *key)
 {
 	const xs_word *ts = (const void *)&t->src, *td = (const void *)&t->dst;
 	const xs_word *ms = (const void *)&m->src, *md = (const void *)&m->dst;

@@ -72,7 +72,8 @@ int pindex_check(const struct xs_policy *row)
 		return -EINVAL;
 	if (row->action < XS_BYPASS || row->action > XS_TRAP)
 		return -EINVAL;
-	if (memcmp(&row->src_lo, &row->src_hi, 16) > 0 || memcmp(&row->dst_lo, &row->dst_hi, 16) > 0)
+	if (memcmp(&row->src_lo, &row->src_hi, 16) > 0 ||
+	    memcmp(&row->dst_lo, &row->dst_hi, 16) > 0)
 		return -EINVAL;
 	if (row->family == 4 && (!is_mapped(&row->src_lo) || !is_mapped(&row->src_hi) ||
 				 !is_mapped(&row->dst_lo) || !is_mapped(&row->dst_hi)))
@@ -154,8 +155,8 @@ static void mask_count(struct pindex_mask *pm, uint32_t priority)
 		pm->n_best++;
 }
 
-/* A scan costs all entries, so it waits until a good part of the rows has gone: a `best` that is too
- * good makes the classifier look behind a mask for nothing, and never makes it miss. */
+/* A scan costs all entries, so it waits until a good part of the rows has gone: a `best` that is
+ * too good makes the classifier look behind a mask for nothing, and never makes it miss. */
 static void mask_rescan(struct pindex *ix, struct pindex_mask *pm)
 {
 	uint32_t best = UINT32_MAX, n = 0;
@@ -376,14 +377,14 @@ static void del_first(struct pindex *ix, uint32_t id, const struct xs_policy *ro
 int pindex_add(struct pindex *ix, uint32_t id, const struct xs_policy *row)
 {
 	struct xs_range range = {
-		.sport_lo = row->sport_lo,
-		.sport_hi = row->sport_hi,
-		.dport_lo = row->dport_lo,
-		.dport_hi = row->dport_hi,
-		.decision = {.policy = id,
-			     .bundle = row->bundle,
-			     .priority = row->priority,
-			     .action = row->action},
+	    .sport_lo = row->sport_lo,
+	    .sport_hi = row->sport_hi,
+	    .dport_lo = row->dport_lo,
+	    .dport_hi = row->dport_hi,
+	    .decision = {.policy = id,
+			 .bundle = row->bundle,
+			 .priority = row->priority,
+			 .action = row->action},
 	};
 	struct split s;
 	int err = pindex_check(row);

@@ -11,8 +11,8 @@
 #include <uthash.h>
 
 /*
- * The writer's copy of the tuple-space index: which masks exist, and what lies behind each key. Pure
- * (no system call): policy_map.c carries what changed into the maps.
+ * The writer's copy of the tuple-space index: which masks exist, and what lies behind each key.
+ * Pure (no system call): policy_map.c carries what changed into the maps.
  */
 
 /* One row of the selector map, and all that would be in it if it had no limit. */

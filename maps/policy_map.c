@@ -43,17 +43,17 @@ struct xs_policies {
 static struct identity identity_of(const struct xs_policy *row)
 {
 	return (struct identity){
-		.src_lo = row->src_lo,
-		.src_hi = row->src_hi,
-		.dst_lo = row->dst_lo,
-		.dst_hi = row->dst_hi,
-		.sport_lo = row->sport_lo,
-		.sport_hi = row->sport_hi,
-		.dport_lo = row->dport_lo,
-		.dport_hi = row->dport_hi,
-		.priority = row->priority,
-		.protocol = row->protocol,
-		.family = row->family,
+	    .src_lo = row->src_lo,
+	    .src_hi = row->src_hi,
+	    .dst_lo = row->dst_lo,
+	    .dst_hi = row->dst_hi,
+	    .sport_lo = row->sport_lo,
+	    .sport_hi = row->sport_hi,
+	    .dport_lo = row->dport_lo,
+	    .dport_hi = row->dport_hi,
+	    .priority = row->priority,
+	    .protocol = row->protocol,
+	    .family = row->family,
 	};
 }
 
@@ -168,7 +168,8 @@ static int flush(struct xs_policies *ps)
 	return err;
 }
 
-/* The next row of the mask table, then the one store that puts it in force and voids the flow cache. */
+/* The next row of the mask table, then the one store that puts it in force and voids the flow
+ * cache. */
 static int publish(struct xs_policies *ps)
 {
 	uint64_t epoch = ps->m->ctl->epoch + 1;
@@ -184,8 +185,9 @@ static int publish(struct xs_policies *ps)
 }
 
 /*
- * Readers in the kernel that see `change` odd, or moved, do not trust what they found: the kernel uses an
- * element again at once, so that a row can turn into another one, or a key be missed, under their eyes.
+ * Readers in the kernel that see `change` odd, or moved, do not trust what they found: the kernel
+ * uses an element again at once, so that a row can turn into another one, or a key be missed, under
+ * their eyes.
  */
 static void change_begin(struct xs_policies *ps)
 {
@@ -241,7 +243,8 @@ static int rows_put(struct xs_policies *ps, const struct xs_policy *rows, const 
 	return err;
 }
 
-int xs_policy_add_many(struct xs_policies *ps, const struct xs_policy *rows, uint32_t n, uint32_t *ids)
+int xs_policy_add_many(struct xs_policies *ps, const struct xs_policy *rows, uint32_t n,
+		       uint32_t *ids)
 {
 	uint32_t *got = calloc(n ? n : 1, sizeof(*got)), done;
 	int err = 0;
@@ -345,8 +348,8 @@ int xs_policy_get(struct xs_policies *ps, uint32_t id, struct xs_policy *row)
 	return 0;
 }
 
-int xs_policy_each(struct xs_maps *m, int (*fn)(void *ctx, uint32_t id, const struct xs_policy *row),
-		   void *ctx)
+int xs_policy_each(struct xs_maps *m,
+		   int (*fn)(void *ctx, uint32_t id, const struct xs_policy *row), void *ctx)
 {
 	struct xs_policy_key key, next;
 	struct xs_policy row;

@@ -27,8 +27,8 @@ int xs_port_del(struct xs_maps *m, uint32_t ifindex)
 	return bpf_map_delete_elem(m->fd[XS_MAP_port], &key);
 }
 
-int xs_port_each(struct xs_maps *m, int (*fn)(void *ctx, uint32_t ifindex, const struct xs_port *port),
-		 void *ctx)
+int xs_port_each(struct xs_maps *m,
+		 int (*fn)(void *ctx, uint32_t ifindex, const struct xs_port *port), void *ctx)
 {
 	struct xs_port_key key, next;
 	struct xs_port port;

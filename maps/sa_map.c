@@ -37,7 +37,8 @@ int xs_sa_in_put(struct xs_maps *m, const struct xs_sa *sa, uint32_t policy)
 	if (err)
 		return err == -E2BIG ? -ENOSPC : err;
 	s = &m->sa_slot[sa->slot];
-	/* A move of the peer changes nothing that packets are matched with: no packet is lost to it. */
+	/* A move of the peer changes nothing that packets are matched with: no packet is lost to
+	 * it. */
 	if (slot_differs(s, sa))
 		slot_publish(s, 0);
 	for (size_t i = 0; i < sizeof(sa->dst.b); i++)

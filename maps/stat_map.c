@@ -44,13 +44,13 @@ int map_percpu_clear(int fd, uint32_t key, size_t size)
 
 static const char *const drop_names[XS_DROP_MAX] = {
 #define X(id, name, text) [id] = #name,
-	XS_DROPS(X)
+    XS_DROPS(X)
 #undef X
 };
 
 static const char *const drop_texts[XS_DROP_MAX] = {
 #define X(id, name, text) [id] = text,
-	XS_DROPS(X)
+    XS_DROPS(X)
 #undef X
 };
 

@@ -9,8 +9,8 @@
 #include <string.h>
 
 /*
- * The slow model of the policy database: every policy is looked at for every packet. And random policies and
- * packets in a world so small that they meet.
+ * The slow model of the policy database: every policy is looked at for every packet. And random
+ * policies and packets in a world so small that they meet.
  */
 enum { MODEL_MAX = 2048 };
 
@@ -105,7 +105,8 @@ static inline void model_random_range(uint8_t family, struct xs_addr *lo, struct
 		memset(hi, 0xff, 16);
 		if (family == 4) {
 			memcpy(lo, &(struct xs_addr){.b = {[10] = 255, 255}}, 16);
-			memcpy(hi, &(struct xs_addr){.b = {[10] = 255, 255, 255, 255, 255, 255}}, 16);
+			memcpy(hi, &(struct xs_addr){.b = {[10] = 255, 255, 255, 255, 255, 255}},
+			       16);
 		}
 		return;
 	case 1: /* a true range */
@@ -143,10 +144,10 @@ static inline struct xs_policy model_random_policy(uint32_t priority)
 {
 	static const uint8_t protocols[] = {0, 0, 6, 17};
 	struct xs_policy p = {
-		.family = model_rand(4) ? 4 : 6,
-		.protocol = protocols[model_rand(4)],
-		.action = (uint8_t)(XS_BYPASS + model_rand(4)),
-		.priority = priority,
+	    .family = model_rand(4) ? 4 : 6,
+	    .protocol = protocols[model_rand(4)],
+	    .action = (uint8_t)(XS_BYPASS + model_rand(4)),
+	    .priority = priority,
 	};
 
 	model_random_range(p.family, &p.src_lo, &p.src_hi);
@@ -161,10 +162,10 @@ static inline struct xs_tuple model_random_tuple(void)
 	static const uint8_t protocols[] = {6, 17, 17, 47};
 	uint8_t family = model_rand(4) ? 4 : 6;
 	struct xs_tuple t = {
-		.src = model_addr(family, (uint8_t)model_rand(30)),
-		.dst = model_addr(family, (uint8_t)model_rand(30)),
-		.protocol = protocols[model_rand(4)],
-		.flags = family == 6 ? XS_TUPLE_V6 : 0,
+	    .src = model_addr(family, (uint8_t)model_rand(30)),
+	    .dst = model_addr(family, (uint8_t)model_rand(30)),
+	    .protocol = protocols[model_rand(4)],
+	    .flags = family == 6 ? XS_TUPLE_V6 : 0,
 	};
 
 	if (!model_rand(5)) {

@@ -25,9 +25,9 @@
 #include <linux/pkt_cls.h>
 
 /*
- * The programs on unpinned maps, in a network namespace of their own, run by BPF_PROG_TEST_RUN: packets come
- * in on lo, which is port 3. This host is 10.1.0.1, 192.0.2.1, 2001:db8:1::1 and 2001:db8:ff::1; everything
- * else is forwarded over a veth pair.
+ * The programs on unpinned maps, in a network namespace of their own, run by BPF_PROG_TEST_RUN:
+ * packets come in on lo, which is port 3. This host is 10.1.0.1, 192.0.2.1, 2001:db8:1::1 and
+ * 2001:db8:ff::1; everything else is forwarded over a veth pair.
  */
 enum {
 	FX_SLOTS = 64,
@@ -60,13 +60,13 @@ struct spec {
 	uint16_t sport, dport;
 	const void *body;
 	size_t body_len;
-	uint16_t frag;		/* the fragment field: offset in units of 8, flags as in the family */
+	uint16_t frag; /* the fragment field: offset in units of 8, flags as in the family */
 	uint8_t protocol;
 	uint8_t vlans;
-	uint8_t options;	/* IPv4: words of options */
-	uint8_t mac[6];		/* destination, when mac_given */
+	uint8_t options; /* IPv4: words of options */
+	uint8_t mac[6];	 /* destination, when mac_given */
 	uint8_t mac_given;
-	uint8_t ext[12];	/* IPv6 extension headers before L4, ended by 255 */
+	uint8_t ext[12]; /* IPv6 extension headers before L4, ended by 255 */
 	uint8_t n_ext;
 };
 
@@ -99,9 +99,11 @@ static inline int fx_setup(void **state)
 	assert_int_equal(probe_make_veth("fxa", "fxb"), 0);
 	fx_sh("ip link set lo up && ip link set fxa up && ip link set fxb up && "
 	      "ip addr add 192.0.2.1/24 dev fxa && ip addr add 10.1.0.1/32 dev lo && "
-	      "ip addr add 2001:db8:ff::1/64 dev fxa nodad && ip addr add 2001:db8:1::1/128 dev lo nodad && "
+	      "ip addr add 2001:db8:ff::1/64 dev fxa nodad && ip addr add 2001:db8:1::1/128 dev lo "
+	      "nodad && "
 	      "ip route add default via 192.0.2.2 && ip -6 route add default via 2001:db8:ff::2 && "
-	      "echo 1 >/proc/sys/net/ipv4/ip_forward && echo 1 >/proc/sys/net/ipv6/conf/all/forwarding");
+	      "echo 1 >/proc/sys/net/ipv4/ip_forward && echo 1 "
+	      ">/proc/sys/net/ipv6/conf/all/forwarding");
 	gateway_conf_defaults(&conf);
 	conf.sa_slots = FX_SLOTS;
 	conf.policies = FX_POLICIES;
@@ -141,12 +143,12 @@ static inline int fx_teardown(void **state)
 	return 0;
 }
 
-#define fx_need_root()                                                                           \
-	do {                                                                                     \
-		if (geteuid()) {                                                                 \
-			print_message("skipped: needs root\n");                                  \
-			skip();                                                                  \
-		}                                                                                \
+#define fx_need_root()                                                                             \
+	do {                                                                                       \
+		if (geteuid()) {                                                                   \
+			print_message("skipped: needs root\n");                                    \
+			skip();                                                                    \
+		}                                                                                  \
 	} while (0)
 
 /* ---- packets ------------------------------------------------------------------------------ */
@@ -304,27 +306,27 @@ static inline void fx_drops_are(enum xs_drop reason)
 	}
 }
 
-#define fx_expect(prog, frame, n, verdict, reason)                                               \
-	do {                                                                                     \
-		fx_drops_note();                                                                 \
-		assert_int_equal(fx_run(prog, frame, n), verdict);                               \
-		fx_drops_are(reason);                                                            \
+#define fx_expect(prog, frame, n, verdict, reason)                                                 \
+	do {                                                                                       \
+		fx_drops_note();                                                                   \
+		assert_int_equal(fx_run(prog, frame, n), verdict);                                 \
+		fx_drops_are(reason);                                                              \
 	} while (0)
 
-#define fx_expect_spec(prog, verdict, reason, ...)                                               \
-	do {                                                                                     \
-		uint8_t frame_[FX_FRAME_MAX];                                                    \
-		size_t n_ = fx_build(&(struct spec){__VA_ARGS__}, frame_);                       \
-		fx_expect(prog, frame_, n_, verdict, reason);                                    \
+#define fx_expect_spec(prog, verdict, reason, ...)                                                 \
+	do {                                                                                       \
+		uint8_t frame_[FX_FRAME_MAX];                                                      \
+		size_t n_ = fx_build(&(struct spec){__VA_ARGS__}, frame_);                         \
+		fx_expect(prog, frame_, n_, verdict, reason);                                      \
 	} while (0)
 
-#define fx_expect_tc(came_in, verdict, reason, ...)                                              \
-	do {                                                                                     \
-		uint8_t frame_[FX_FRAME_MAX];                                                    \
-		size_t n_ = fx_build(&(struct spec){__VA_ARGS__}, frame_);                       \
-		fx_drops_note();                                                                 \
-		assert_int_equal(fx_run_tc(frame_, n_, came_in), verdict);                       \
-		fx_drops_are(reason);                                                            \
+#define fx_expect_tc(came_in, verdict, reason, ...)                                                \
+	do {                                                                                       \
+		uint8_t frame_[FX_FRAME_MAX];                                                      \
+		size_t n_ = fx_build(&(struct spec){__VA_ARGS__}, frame_);                         \
+		fx_drops_note();                                                                   \
+		assert_int_equal(fx_run_tc(frame_, n_, came_in), verdict);                         \
+		fx_drops_are(reason);                                                              \
 	} while (0)
 
 static inline unsigned int fx_events(void)
@@ -354,10 +356,10 @@ static inline struct xs_policy fx_policy(const char *src, const char *dst, enum 
 					 uint32_t priority)
 {
 	struct xs_policy p = {
-		.sport_hi = 65535,
-		.dport_hi = 65535,
-		.priority = priority,
-		.action = (uint8_t)action,
+	    .sport_hi = 65535,
+	    .dport_hi = 65535,
+	    .priority = priority,
+	    .action = (uint8_t)action,
 	};
 
 	fx_range(src, &p.src_lo, &p.src_hi);

@@ -4,8 +4,8 @@
 #include <time.h>
 
 /*
- * The parser, seen through xdp_lan: under a policy for everything a packet that is understood is dropped as
- * `discard`, one that is not as `malformed`, and what is not IP passes.
+ * The parser, seen through xdp_lan: under a policy for everything a packet that is understood is
+ * dropped as `discard`, one that is not as `malformed`, and what is not IP passes.
  */
 
 #define V4 .src = "10.1.0.7", .dst = "10.2.0.9"
@@ -26,7 +26,8 @@ static int setup(void **state)
 	return 0;
 }
 
-/* Cut at each length: what is left is never taken for a whole packet, and every verdict has its reason. */
+/* Cut at each length: what is left is never taken for a whole packet, and every verdict has its
+ * reason. */
 static void cut_everywhere(const struct spec *s)
 {
 	uint8_t frame[FX_FRAME_MAX];
@@ -124,7 +125,8 @@ static void extension_headers(void **state)
 	}
 	/* no next header, and a protocol that we do not know */
 	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, V6, .protocol = 59);
-	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, V6, .protocol = 253, .ext = {0}, .n_ext = 1);
+	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, V6, .protocol = 253, .ext = {0},
+		       .n_ext = 1);
 	/* a later fragment whose protocol hides behind one more header */
 	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_malformed, V6, .protocol = 17, .ext = {44, 60},
 		       .n_ext = 2, .frag = 0x0010);
@@ -165,26 +167,32 @@ static void tuples(void **state)
 {
 	(void)state;
 	fx_need_root();
-	tuple_is(&(struct spec){V4, .protocol = 17, .sport = 0x1234, .dport = 0x5678}, 0, 0x1234, 0x5678);
-	tuple_is(&(struct spec){V4, .protocol = 6, .sport = 1, .dport = 65535, .vlans = 2, .options = 3},
-		 0, 1, 65535);
+	tuple_is(&(struct spec){V4, .protocol = 17, .sport = 0x1234, .dport = 0x5678}, 0, 0x1234,
+		 0x5678);
+	tuple_is(
+	    &(struct spec){V4, .protocol = 6, .sport = 1, .dport = 65535, .vlans = 2, .options = 3},
+	    0, 1, 65535);
 	tuple_is(&(struct spec){V4, .protocol = 1, .sport = 8, .dport = 5}, 0, 8, 5);
 	tuple_is(&(struct spec){V4, .protocol = 47, .body = "abcdefgh", .body_len = 8}, 0, 0, 0);
-	tuple_is(&(struct spec){V4, .protocol = 6, .sport = 7, .dport = 8, .frag = 0x2000}, 0, 7, 8);
+	tuple_is(&(struct spec){V4, .protocol = 6, .sport = 7, .dport = 8, .frag = 0x2000}, 0, 7,
+		 8);
 	tuple_is(&(struct spec){V4, .protocol = 6, .sport = 7, .dport = 8, .frag = 0x2001},
 		 XS_TUPLE_NO_PORTS, 0, 0);
-	tuple_is(&(struct spec){V6, .protocol = 17, .sport = 7, .dport = 8, .ext = {0, 60}, .n_ext = 2},
-		 XS_TUPLE_V6, 7, 8);
+	tuple_is(
+	    &(struct spec){V6, .protocol = 17, .sport = 7, .dport = 8, .ext = {0, 60}, .n_ext = 2},
+	    XS_TUPLE_V6, 7, 8);
 	tuple_is(&(struct spec){V6, .protocol = 17, .ext = {44}, .n_ext = 1, .frag = 8},
 		 XS_TUPLE_V6 | XS_TUPLE_NO_PORTS, 0, 0);
-	tuple_is(&(struct spec){V6, .protocol = 17, .sport = 7, .dport = 8, .ext = {44}, .n_ext = 1, .frag = 1},
+	tuple_is(&(struct spec){V6, .protocol = 17, .sport = 7, .dport = 8, .ext = {44}, .n_ext = 1,
+				.frag = 1},
 		 XS_TUPLE_V6, 7, 8);
 	tuple_is(&(struct spec){V6, .protocol = 58, .sport = 128, .dport = 9}, XS_TUPLE_V6, 128, 9);
 	/* ICMP of the other family has no types */
 	tuple_is(&(struct spec){V6, .protocol = 1, .sport = 128, .dport = 9}, XS_TUPLE_V6, 0, 0);
 }
 
-/* Random bytes behind a right MAC: each has one verdict and one reason at most, in every program. */
+/* Random bytes behind a right MAC: each has one verdict and one reason at most, in every program.
+ */
 static void random_frames(void **state)
 {
 	uint8_t frame[200];
@@ -226,13 +234,13 @@ static void random_frames(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(truncated_at_each_length),
-		cmocka_unit_test(short_by_its_own_length),
-		cmocka_unit_test(wrong_versions_and_header_lengths),
-		cmocka_unit_test(extension_headers),
-		cmocka_unit_test(more_vlans_than_two_are_not_ours),
-		cmocka_unit_test(tuples),
-		cmocka_unit_test(random_frames),
+	    cmocka_unit_test(truncated_at_each_length),
+	    cmocka_unit_test(short_by_its_own_length),
+	    cmocka_unit_test(wrong_versions_and_header_lengths),
+	    cmocka_unit_test(extension_headers),
+	    cmocka_unit_test(more_vlans_than_two_are_not_ours),
+	    cmocka_unit_test(tuples),
+	    cmocka_unit_test(random_frames),
 	};
 
 	return cmocka_run_group_tests(tests, setup, fx_teardown);

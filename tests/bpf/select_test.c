@@ -116,8 +116,8 @@ static unsigned int rows_in(enum xs_map map, size_t key_size)
 	return n;
 }
 
-/* Adding, changing and removing, each step followed by packets that must meet what the slow model says;
- * in the middle the agent dies and another one goes on from the maps. */
+/* Adding, changing and removing, each step followed by packets that must meet what the slow model
+ * says; in the middle the agent dies and another one goes on from the maps. */
 static void random_against_the_model(void **state)
 {
 	static struct model m;
@@ -156,7 +156,8 @@ static void a_cached_decision_ends_with_its_epoch(void **state)
 	id = fx_add(&p);
 	fx_expect_spec(fx.lan, XDP_PASS, 0, V4("10.9.8.1", "10.9.7.1"), .protocol = 17);
 	assert_int_equal(xs_policy_set(fx.ps, id, XS_DISCARD, 0), 0);
-	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, V4("10.9.8.1", "10.9.7.1"), .protocol = 17);
+	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, V4("10.9.8.1", "10.9.7.1"),
+		       .protocol = 17);
 	fx_del(id);
 	fx_expect_spec(fx.lan, XDP_PASS, 0, V4("10.9.8.1", "10.9.7.1"), .protocol = 17);
 }
@@ -164,17 +165,20 @@ static void a_cached_decision_ends_with_its_epoch(void **state)
 /* Without a new epoch the cache is what answers: this is the proof that it is used at all. */
 static void the_cache_answers(void **state)
 {
-	struct xs_policy p = fx_policy("10.9.8.0-10.9.8.255", "10.9.7.0-10.9.7.255", XS_DISCARD, 10);
+	struct xs_policy p =
+	    fx_policy("10.9.8.0-10.9.8.255", "10.9.7.0-10.9.7.255", XS_DISCARD, 10);
 	uint32_t row, id;
 	struct xs_masks none = {0};
 
 	(void)state;
 	fx_need_root();
 	id = fx_add(&p);
-	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, V4("10.9.8.1", "10.9.7.1"), .protocol = 17);
+	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, V4("10.9.8.1", "10.9.7.1"),
+		       .protocol = 17);
 	row = (uint32_t)(fx.maps.ctl->epoch % XS_MASK_ROWS);
 	assert_int_equal(bpf_map_update_elem(fx.maps.fd[XS_MAP_selector_mask], &row, &none, 0), 0);
-	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, V4("10.9.8.1", "10.9.7.1"), .protocol = 17);
+	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, V4("10.9.8.1", "10.9.7.1"),
+		       .protocol = 17);
 	fx_expect_spec(fx.lan, XDP_PASS, 0, V4("10.9.8.1", "10.9.7.1"), .protocol = 6);
 	fx_del(id);
 }
@@ -223,7 +227,8 @@ static void many_go_in_whole_or_not_at_all(void **state)
 	assert_int_equal(xs_policy_add_many(fx.ps, rows, 599, ids), 0);
 	assert_int_equal(fx.maps.ctl->epoch, epoch + 1);
 	assert_int_equal(rows_in(XS_MAP_policy, 4), used + 599);
-	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, V4("10.9.8.1", "10.1.9.1"), .protocol = 17);
+	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, V4("10.9.8.1", "10.1.9.1"),
+		       .protocol = 17);
 	/* more than the map of policies holds */
 	for (uint32_t i = 0; i < 600; i++)
 		rows[i].priority += 1000;
@@ -237,7 +242,8 @@ static void many_go_in_whole_or_not_at_all(void **state)
 /* An agent that died between two writes: a row without its keys, and a key without a row. */
 static void opened_again_after_half_a_write(void **state)
 {
-	struct xs_policy p = fx_policy("10.9.8.0-10.9.8.255", "10.9.7.0-10.9.7.255", XS_DISCARD, 10);
+	struct xs_policy p =
+	    fx_policy("10.9.8.0-10.9.8.255", "10.9.7.0-10.9.7.255", XS_DISCARD, 10);
 	struct xs_policy_key key = {.id = 700};
 	struct xs_tuple stray = {.mask_id = 3, .protocol = 9};
 	struct xs_selector sel = {.n = 1};
@@ -250,14 +256,16 @@ static void opened_again_after_half_a_write(void **state)
 	fx.ps = xs_policies_open(&fx.maps);
 	assert_non_null(fx.ps);
 	assert_int_equal(rows_in(XS_MAP_selector, sizeof(stray)), 1);
-	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, V4("10.9.8.1", "10.9.7.1"), .protocol = 17);
+	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, V4("10.9.8.1", "10.9.7.1"),
+		       .protocol = 17);
 	fx_del(700);
 	assert_int_equal(rows_in(XS_MAP_selector, sizeof(stray)), 0);
 }
 
 static void bundles(void **state)
 {
-	struct xs_policy p = fx_policy("10.9.8.0-10.9.8.255", "10.9.7.0-10.9.7.255", XS_PROTECT, 10);
+	struct xs_policy p =
+	    fx_policy("10.9.8.0-10.9.8.255", "10.9.7.0-10.9.7.255", XS_PROTECT, 10);
 	uint32_t a, b, id;
 
 	(void)state;
@@ -323,11 +331,14 @@ static void another_layout_is_refused(void **state)
 	assert_non_null(strstr(err, "xdpsec-loader load"));
 }
 
-/* The classifier reads while the agent writes: no packet may pass a policy that never stopped to protect. */
+/* The classifier reads while the agent writes: no packet may pass a policy that never stopped to
+ * protect. */
 static void never_a_gap_while_policies_change(void **state)
 {
-	struct xs_policy p = fx_policy("10.9.8.0-10.9.8.255", "10.9.7.0-10.9.7.255", XS_DISCARD, 10);
-	struct xs_policy other = fx_policy("10.9.8.0-10.9.8.127", "10.9.6.0-10.9.6.127", XS_BYPASS, 5);
+	struct xs_policy p =
+	    fx_policy("10.9.8.0-10.9.8.255", "10.9.7.0-10.9.7.255", XS_DISCARD, 10);
+	struct xs_policy other =
+	    fx_policy("10.9.8.0-10.9.8.127", "10.9.6.0-10.9.6.127", XS_BYPASS, 5);
 	uint8_t frame[FX_FRAME_MAX];
 	size_t n;
 	uint32_t id;
@@ -365,15 +376,15 @@ static void never_a_gap_while_policies_change(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_cached_decision_ends_with_its_epoch),
-		cmocka_unit_test(the_cache_answers),
-		cmocka_unit_test(same_selectors_are_one_policy),
-		cmocka_unit_test(many_go_in_whole_or_not_at_all),
-		cmocka_unit_test(opened_again_after_half_a_write),
-		cmocka_unit_test(bundles),
-		cmocka_unit_test(another_layout_is_refused),
-		cmocka_unit_test(never_a_gap_while_policies_change),
-		cmocka_unit_test(random_against_the_model),
+	    cmocka_unit_test(a_cached_decision_ends_with_its_epoch),
+	    cmocka_unit_test(the_cache_answers),
+	    cmocka_unit_test(same_selectors_are_one_policy),
+	    cmocka_unit_test(many_go_in_whole_or_not_at_all),
+	    cmocka_unit_test(opened_again_after_half_a_write),
+	    cmocka_unit_test(bundles),
+	    cmocka_unit_test(another_layout_is_refused),
+	    cmocka_unit_test(never_a_gap_while_policies_change),
+	    cmocka_unit_test(random_against_the_model),
 	};
 
 	return cmocka_run_group_tests(tests, fx_setup, fx_teardown);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "fixture.h"
 
-#define NET_A "10.1.0.0-10.1.0.255"
-#define NET_B "10.2.0.0-10.2.0.255"
-#define HOST_A "10.1.0.7"
-#define HOST_B "10.2.0.9"
+#define NET_A	    "10.1.0.0-10.1.0.255"
+#define NET_B	    "10.2.0.0-10.2.0.255"
+#define HOST_A	    "10.1.0.7"
+#define HOST_B	    "10.2.0.9"
 #define FROM_A_TO_B .src = HOST_A, .dst = HOST_B
 
 enum { OWN = 0, CAME_IN = 7 }; /* the interface a forwarded packet came in on */
@@ -118,11 +118,9 @@ static void fragments_have_their_reason(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_to_protect),
-		cmocka_unit_test(cleartext_is_a_leak),
-		cmocka_unit_test(own_ike_and_esp_pass),
-		cmocka_unit_test(malformed_is_dropped),
-		cmocka_unit_test(fragments_have_their_reason),
+	    cmocka_unit_test(nothing_to_protect),	   cmocka_unit_test(cleartext_is_a_leak),
+	    cmocka_unit_test(own_ike_and_esp_pass),	   cmocka_unit_test(malformed_is_dropped),
+	    cmocka_unit_test(fragments_have_their_reason),
 	};
 
 	return cmocka_run_group_tests(tests, fx_setup, fx_teardown);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "fixture.h"
 
-#define NET_A "10.1.0.0-10.1.0.255"
-#define NET_B "10.2.0.0-10.2.0.255"
-#define HOST_A "10.1.0.7"
-#define HOST_B "10.2.0.9"
+#define NET_A	    "10.1.0.0-10.1.0.255"
+#define NET_B	    "10.2.0.0-10.2.0.255"
+#define HOST_A	    "10.1.0.7"
+#define HOST_B	    "10.2.0.9"
 #define FROM_A_TO_B .src = HOST_A, .dst = HOST_B
 
 static void no_policy_passes(void **state)
@@ -266,7 +266,8 @@ static void fragments(void **state)
 	/* first fragment: it has ports */
 	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, FROM_A_TO_B, .protocol = 17, .dport = 53,
 		       .frag = 0x2000);
-	fx_expect_spec(fx.lan, XDP_PASS, 0, FROM_A_TO_B, .protocol = 17, .dport = 54, .frag = 0x2000);
+	fx_expect_spec(fx.lan, XDP_PASS, 0, FROM_A_TO_B, .protocol = 17, .dport = 54,
+		       .frag = 0x2000);
 	/* later ones may belong to either: the better policy does not let them pass */
 	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_drop_fragments, FROM_A_TO_B, .protocol = 17,
 		       .dport = 54, .frag = 0x2001);
@@ -321,21 +322,21 @@ static void icmp_type_and_code_are_ports(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(no_policy_passes),
-		cmocka_unit_test(other_than_ip_passes),
-		cmocka_unit_test(bypass_and_discard),
-		cmocka_unit_test(other_macs_pass),
-		cmocka_unit_test(trap_acquires_once_a_second),
-		cmocka_unit_test(protect_without_sa_acquires),
-		cmocka_unit_test(protect_by_the_kernel_passes),
-		cmocka_unit_test(protect_by_the_dataplane),
-		cmocka_unit_test(unknown_port_fails_closed),
-		cmocka_unit_test(for_this_host_passes),
-		cmocka_unit_test(no_route_is_not_local),
-		cmocka_unit_test(addresses_come_and_go),
-		cmocka_unit_test(fragments),
-		cmocka_unit_test(opaque_takes_later_fragments_only),
-		cmocka_unit_test(icmp_type_and_code_are_ports),
+	    cmocka_unit_test(no_policy_passes),
+	    cmocka_unit_test(other_than_ip_passes),
+	    cmocka_unit_test(bypass_and_discard),
+	    cmocka_unit_test(other_macs_pass),
+	    cmocka_unit_test(trap_acquires_once_a_second),
+	    cmocka_unit_test(protect_without_sa_acquires),
+	    cmocka_unit_test(protect_by_the_kernel_passes),
+	    cmocka_unit_test(protect_by_the_dataplane),
+	    cmocka_unit_test(unknown_port_fails_closed),
+	    cmocka_unit_test(for_this_host_passes),
+	    cmocka_unit_test(no_route_is_not_local),
+	    cmocka_unit_test(addresses_come_and_go),
+	    cmocka_unit_test(fragments),
+	    cmocka_unit_test(opaque_takes_later_fragments_only),
+	    cmocka_unit_test(icmp_type_and_code_are_ports),
 	};
 
 	return cmocka_run_group_tests(tests, fx_setup, fx_teardown);

@@ -3,36 +3,38 @@
 
 #include <time.h>
 
-#define OURS "192.0.2.1"
-#define PEER "198.51.100.5"
-#define OURS6 "2001:db8:ff::1"
-#define PEER6 "2001:db8:fe::5"
-#define FROM_PEER .src = PEER, .dst = OURS
+#define OURS	   "192.0.2.1"
+#define PEER	   "198.51.100.5"
+#define OURS6	   "2001:db8:ff::1"
+#define PEER6	   "2001:db8:fe::5"
+#define FROM_PEER  .src = PEER, .dst = OURS
 #define FROM_PEER6 .src = PEER6, .dst = OURS6
 
 enum { SLOT = 9, SPI = 0xabcd00c0 | SLOT, SPI_ENCAP = 0xabcd0040 | (SLOT + 1) };
 
-static const uint8_t esp_body[24] = {SPI >> 24, SPI >> 16 & 0xff, SPI >> 8 & 0xff, SPI & 0xff, 0, 0, 0, 1};
-static const uint8_t encap_body[24] = {SPI_ENCAP >> 24, SPI_ENCAP >> 16 & 0xff,
-				       SPI_ENCAP >> 8 & 0xff, SPI_ENCAP & 0xff, 0, 0, 0, 1};
+static const uint8_t esp_body[24] = {
+    SPI >> 24, SPI >> 16 & 0xff, SPI >> 8 & 0xff, SPI & 0xff, 0, 0, 0, 1};
+static const uint8_t encap_body[24] = {
+    SPI_ENCAP >> 24, SPI_ENCAP >> 16 & 0xff, SPI_ENCAP >> 8 & 0xff, SPI_ENCAP & 0xff, 0, 0, 0, 1};
 static const uint8_t other_body[24] = {0x11, 0x22, 0x33, 0x44, 0, 0, 0, 1};
 static const uint8_t ike_body[28] = {1, 2, 3, 4, 5, 6, 7, 8};
 static const uint8_t marked_body[32] = {0, 0, 0, 0, 1, 2, 3, 4};
 
 #define ESP(b) .protocol = 50, .body = b, .body_len = sizeof(b)
-#define UDP(from, to, b) .protocol = 17, .sport = from, .dport = to, .body = b, .body_len = sizeof(b)
+#define UDP(from, to, b)                                                                           \
+	.protocol = 17, .sport = from, .dport = to, .body = b, .body_len = sizeof(b)
 
 static struct xs_sa sa_of(uint32_t spi, const char *dst, uint16_t port, enum xs_engine engine)
 {
 	struct xs_sa sa = {
-		.spi = spi,
-		.slot = spi & (FX_SLOTS - 1),
-		.generation = 0x1234567,
-		.dst = fx_addr(dst),
-		.sport = port,
-		.dport = port,
-		.protocol = 50,
-		.engine = (uint8_t)engine,
+	    .spi = spi,
+	    .slot = spi & (FX_SLOTS - 1),
+	    .generation = 0x1234567,
+	    .dst = fx_addr(dst),
+	    .sport = port,
+	    .dport = port,
+	    .protocol = 50,
+	    .engine = (uint8_t)engine,
 	};
 
 	return sa;
@@ -102,7 +104,8 @@ static void known_spi_over_ipv6(void **state)
 	sa_put(SPI, OURS6, 0, XS_ENGINE_DATAPLANE);
 	xsk_on(true);
 	fx_expect_spec(fx.wan, XDP_REDIRECT, 0, FROM_PEER6, ESP(esp_body));
-	fx_expect_spec(fx.wan, XDP_REDIRECT, 0, FROM_PEER6, ESP(esp_body), .ext = {0, 60}, .n_ext = 2);
+	fx_expect_spec(fx.wan, XDP_REDIRECT, 0, FROM_PEER6, ESP(esp_body), .ext = {0, 60},
+		       .n_ext = 2);
 	xsk_on(false);
 	assert_int_equal(xs_sa_in_del(&fx.maps, SPI), 0);
 }
@@ -173,7 +176,8 @@ static void encapsulated(void **state)
 	/* the NAT chose another port for the peer: still its SA */
 	fx_expect_spec(fx.wan, XDP_REDIRECT, 0, FROM_PEER, UDP(61001, 4500, encap_body));
 	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, FROM_PEER, ESP(encap_body));
-	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, FROM_PEER, UDP(4500, 4500, other_body));
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, FROM_PEER,
+		       UDP(4500, 4500, other_body));
 	/* not our port: an ordinary datagram */
 	fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER, UDP(4500, 4501, encap_body));
 	fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER, UDP(4500, 4500, keepalive));
@@ -225,7 +229,8 @@ static void ike_passes_under_a_budget(void **state)
 
 static void cleartext_that_a_policy_protects(void **state)
 {
-	struct xs_policy p = fx_policy("10.1.0.0-10.1.0.255", "10.2.0.0-10.2.0.255", XS_PROTECT, 10);
+	struct xs_policy p =
+	    fx_policy("10.1.0.0-10.1.0.255", "10.2.0.0-10.2.0.255", XS_PROTECT, 10);
 	uint32_t id;
 
 	(void)state;
@@ -244,7 +249,8 @@ static void cleartext_that_a_policy_protects(void **state)
 	fx_expect_spec(fx.wan, XDP_PASS, 0, .src = "10.2.0.9", .dst = "10.1.0.7", .protocol = 6,
 		       .dport = 22, .mac_given = 1, .mac = {2, 0, 0, 0, 0, 2});
 	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, .src = "10.2.0.9", .dst = "10.1.0.7",
-		       .protocol = 6, .dport = 22, .mac_given = 1, .mac = {255, 255, 255, 255, 255, 255});
+		       .protocol = 6, .dport = 22, .mac_given = 1,
+		       .mac = {255, 255, 255, 255, 255, 255});
 	for (enum xs_action a = XS_BYPASS; a <= XS_TRAP; a++) {
 		assert_int_equal(xs_policy_set(fx.ps, id, a, 0), 0);
 		fx_expect_spec(fx.wan, a == XS_BYPASS ? XDP_PASS : XDP_DROP,
@@ -258,7 +264,8 @@ static void cleartext_that_a_policy_protects(void **state)
 
 static void icmp_is_not_turned(void **state)
 {
-	struct xs_policy p = fx_policy("10.1.0.0-10.1.0.255", "10.2.0.0-10.2.0.255", XS_PROTECT, 10);
+	struct xs_policy p =
+	    fx_policy("10.1.0.0-10.1.0.255", "10.2.0.0-10.2.0.255", XS_PROTECT, 10);
 	uint32_t id;
 
 	(void)state;
@@ -292,7 +299,8 @@ static void what_always_passes(void **state)
 	fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER, UDP(0, 0, ike_body), .frag = 5);
 	for (uint16_t type = 133; type <= 137; type++)
 		fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER6, .protocol = 58, .sport = type);
-	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, FROM_PEER6, .protocol = 58, .sport = 128);
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, FROM_PEER6, .protocol = 58,
+		       .sport = 128);
 	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, FROM_PEER, .protocol = 6, .dport = 22);
 	/* fragments of TCP, and of UDP that goes on to others */
 	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, FROM_PEER, .protocol = 6, .frag = 5);
@@ -323,19 +331,19 @@ static void a_moved_peer_loses_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(known_spi_goes_to_the_dataplane),
-		cmocka_unit_test(known_spi_over_ipv6),
-		cmocka_unit_test(kernel_engine_passes),
-		cmocka_unit_test(the_whole_spi_and_address_count),
-		cmocka_unit_test(unknown_spi_raises_a_limited_event),
-		cmocka_unit_test(esp_of_others_passes),
-		cmocka_unit_test(encapsulated),
-		cmocka_unit_test(outer_fragments_of_esp_pass),
-		cmocka_unit_test(ike_passes_under_a_budget),
-		cmocka_unit_test(cleartext_that_a_policy_protects),
-		cmocka_unit_test(icmp_is_not_turned),
-		cmocka_unit_test(what_always_passes),
-		cmocka_unit_test(a_moved_peer_loses_nothing),
+	    cmocka_unit_test(known_spi_goes_to_the_dataplane),
+	    cmocka_unit_test(known_spi_over_ipv6),
+	    cmocka_unit_test(kernel_engine_passes),
+	    cmocka_unit_test(the_whole_spi_and_address_count),
+	    cmocka_unit_test(unknown_spi_raises_a_limited_event),
+	    cmocka_unit_test(esp_of_others_passes),
+	    cmocka_unit_test(encapsulated),
+	    cmocka_unit_test(outer_fragments_of_esp_pass),
+	    cmocka_unit_test(ike_passes_under_a_budget),
+	    cmocka_unit_test(cleartext_that_a_policy_protects),
+	    cmocka_unit_test(icmp_is_not_turned),
+	    cmocka_unit_test(what_always_passes),
+	    cmocka_unit_test(a_moved_peer_loses_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, fx_setup, fx_teardown);

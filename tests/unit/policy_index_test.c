@@ -81,7 +81,8 @@ static void random_against_the_model(void **state)
 		pindex_init(&ix);
 		m.n = 0;
 		for (step = 0; step < 150; step++) {
-			struct xs_policy p = model_random_policy((uint32_t)rand() % 1000 * 150 + step);
+			struct xs_policy p =
+			    model_random_policy((uint32_t)rand() % 1000 * 150 + step);
 			int err;
 
 			if (m.n && !model_rand(4)) {
@@ -155,15 +156,15 @@ static void ranges_split_into_prefixes(void **state)
 static struct xs_policy plain(uint32_t priority)
 {
 	struct xs_policy p = {
-		.family = 4,
-		.action = XS_PROTECT,
-		.sport_hi = 65535,
-		.dport_hi = 65535,
-		.priority = priority,
-		.src_lo = model_addr(4, 1),
-		.src_hi = model_addr(4, 1),
-		.dst_lo = model_addr(4, 2),
-		.dst_hi = model_addr(4, 2),
+	    .family = 4,
+	    .action = XS_PROTECT,
+	    .sport_hi = 65535,
+	    .dport_hi = 65535,
+	    .priority = priority,
+	    .src_lo = model_addr(4, 1),
+	    .src_hi = model_addr(4, 1),
+	    .dst_lo = model_addr(4, 2),
+	    .dst_hi = model_addr(4, 2),
 	};
 
 	return p;
@@ -226,7 +227,7 @@ static void more_masks_than_fit(void **state)
 		p.src_lo = (struct xs_addr){.b = {[10] = 255, 255}};
 		p.src_hi = (struct xs_addr){.b = {[10] = 255, 255, 255, 255, 255, 255}};
 		for (unsigned int bit = 0; bit < plen; bit++)
-			p.src_hi.b[12 + bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+			p.src_hi.b[12 + bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 		p.priority = n;
 		assert_int_equal(pindex_add(&ix, n + 1, &p), 0);
 	}
@@ -294,13 +295,13 @@ static void adopted_masks_keep_their_ids(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ranges_split_into_prefixes),
-		cmocka_unit_test(rows_that_make_no_sense),
-		cmocka_unit_test(more_ranges_than_fit),
-		cmocka_unit_test(more_masks_than_fit),
-		cmocka_unit_test(mask_ids_come_back_late),
-		cmocka_unit_test(adopted_masks_keep_their_ids),
-		cmocka_unit_test(random_against_the_model),
+	    cmocka_unit_test(ranges_split_into_prefixes),
+	    cmocka_unit_test(rows_that_make_no_sense),
+	    cmocka_unit_test(more_ranges_than_fit),
+	    cmocka_unit_test(more_masks_than_fit),
+	    cmocka_unit_test(mask_ids_come_back_late),
+	    cmocka_unit_test(adopted_masks_keep_their_ids),
+	    cmocka_unit_test(random_against_the_model),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

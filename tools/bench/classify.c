@@ -12,11 +12,13 @@
 #include <string.h>
 
 /*
- * What classification of one packet costs in xdp_lan, by BPF_PROG_TEST_RUN: with few and with many policies
- * behind four masks, flow cache warm and cold. Configurations take turns; medians of the rounds are shown.
+ * What classification of one packet costs in xdp_lan, by BPF_PROG_TEST_RUN: with few and with many
+ * policies behind four masks, flow cache warm and cold. Configurations take turns; medians of the
+ * rounds are shown.
  *
- * One flow, warm: the kernel repeats the run and divides. Many flows, warm or cold: a run each, less what a run
- * of a packet that is not IP takes, because the kernel's clock reading weighs as much as the classifier.
+ * One flow, warm: the kernel repeats the run and divides. Many flows, warm or cold: a run each,
+ * less what a run of a packet that is not IP takes, because the kernel's clock reading weighs as
+ * much as the classifier.
  */
 enum { ROUNDS = 7, REPEAT = 1000000, FLOWS = 4000, MASKS = 4, SOURCE = 0x0a000007 };
 
@@ -39,8 +41,12 @@ static void die(const char *what, const char *why)
 
 static struct xs_addr mapped(uint32_t v4)
 {
-	struct xs_addr a = {.b = {[10] = 255, 255, (uint8_t)(v4 >> 24), (uint8_t)(v4 >> 16),
-				  (uint8_t)(v4 >> 8), (uint8_t)v4}};
+	struct xs_addr a = {.b = {[10] = 255,
+				  255,
+				  (uint8_t)(v4 >> 24),
+				  (uint8_t)(v4 >> 16),
+				  (uint8_t)(v4 >> 8),
+				  (uint8_t)v4}};
 
 	return a;
 }
@@ -56,17 +62,17 @@ static struct xs_policy policy(uint32_t i, uint32_t bundle)
 	static const uint8_t spare_bits[MASKS] = {8, 4, 0, 8};
 	uint32_t kind = i % MASKS;
 	struct xs_policy p = {
-		.src_lo = mapped(0x0a000000),
-		.src_hi = mapped(0x0affffff),
-		.dst_lo = mapped(target(i)),
-		.dst_hi = mapped(target(i) | ((1u << spare_bits[kind]) - 1)),
-		.sport_hi = 65535,
-		.dport_hi = 65535,
-		.priority = 100,
-		.bundle = bundle,
-		.protocol = kind == 3 ? 17 : 0,
-		.action = XS_PROTECT,
-		.family = 4,
+	    .src_lo = mapped(0x0a000000),
+	    .src_hi = mapped(0x0affffff),
+	    .dst_lo = mapped(target(i)),
+	    .dst_hi = mapped(target(i) | ((1u << spare_bits[kind]) - 1)),
+	    .sport_hi = 65535,
+	    .dport_hi = 65535,
+	    .priority = 100,
+	    .bundle = bundle,
+	    .protocol = kind == 3 ? 17 : 0,
+	    .action = XS_PROTECT,
+	    .family = 4,
 	};
 
 	return p;
@@ -223,8 +229,8 @@ static void print(struct set *sets, bool json, double growth)
 	if (json)
 		printf("],\"warm_growth_percent\":%.1f}\n", growth);
 	else
-		printf("warm, one flow: %+.1f %% from %u to %u policies (goal: below 15 %%)\n", growth,
-		       sizes[0], sizes[SIZES - 1]);
+		printf("warm, one flow: %+.1f %% from %u to %u policies (goal: below 15 %%)\n",
+		       growth, sizes[0], sizes[SIZES - 1]);
 }
 
 int main(int argc, char **argv)
