@@ -189,10 +189,10 @@ struct xs_masks {
 
 /* ctl: mmapable array of one row. */
 struct xs_ctl {
-	__u64
-	    epoch; /* bumped after every change of policies: flow rows of another epoch are void */
-	__u64
-	    change; /* odd while selectors and masks are being written, and another number after */
+	/* Bumped after every change of policies: flow rows of another epoch are void. */
+	__u64 epoch;
+	/* Odd while selectors and masks are being written, and another number after. */
+	__u64 change;
 	__u64 agent_pid;
 	__u64 dataplane_pid;
 	__u64 sa_slots;
