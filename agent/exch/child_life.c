@@ -151,15 +151,20 @@ static void on_switch(struct timer *timer)
 	timer_arm(&c->ike->agent->core->timers, &c->switch_timer, now + every, on_switch);
 }
 
-void child_activate_later(struct child_sa *c, struct child_sa *old)
+static void activate_later(struct child_sa *c, struct child_sa *old, struct child_sa *rekeyed)
 {
 	child_state_set(c, CHILD_INSTALLED);
 	timers_start(c);
 	retire(old, c);
-	announce(c, old);
+	announce(c, rekeyed);
 	c->switch_ms = sa_now_ms() + SWITCH_WAIT_MS;
 	timer_arm(&c->ike->agent->core->timers, &c->switch_timer, sa_now_ms() + SWITCH_POLL_MS,
 		  on_switch);
+}
+
+void child_activate_later(struct child_sa *c, struct child_sa *old)
+{
+	activate_later(c, old, old);
 }
 
 void child_switch(struct child_sa *c)
@@ -245,6 +250,16 @@ static struct child_sa *stand_in(const struct child_sa *gone)
 				return c;
 	}
 	return NULL;
+}
+
+int child_activate_beside(struct child_sa *c)
+{
+	struct child_sa *old = stand_in(c);
+
+	if (!old || !old->active || !contact_supersedes(c->ike, old->ike))
+		return child_activate(c, NULL);
+	activate_later(c, old, NULL);
+	return 0;
 }
 
 static void gone_for_good(struct child_sa *c, enum conf_action action)

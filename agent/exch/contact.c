@@ -31,21 +31,35 @@ static bool crossing(const struct ike_sa *a, const struct ike_sa *b)
 	       a->created_ms <= b->established_ms && b->created_ms <= a->established_ms;
 }
 
-/* RFC 7296 2.4: only of the same authenticated identities, and none that is as young as this one. */
-static void drop_older(struct ike_sa *ike, const char *why)
+bool contact_supersedes(const struct ike_sa *ike, const struct ike_sa *other)
 {
-	struct ike_sa *other, *next;
+	return other != ike && other->authenticated && same_peers(ike, other) && !crossing(ike, other);
+}
+
+static void on_older(struct timer *timer)
+{
+	struct ike_sa *ike = timer_owner(timer, struct ike_sa, half_open_timer);
 	struct outcome o;
 
-	outcome_set(&o, -ECONNRESET, "peer %s", why);
-	for (other = TAILQ_FIRST(&ike->agent->core->all); other; other = next) {
-		next = TAILQ_NEXT(other, all);
-		if (other == ike || !other->authenticated || !same_peers(ike, other) ||
-		    crossing(ike, other))
+	outcome_set(&o, -ECONNRESET, "the peer started over");
+	ike_end(ike, END_PEER, &o);
+}
+
+/*
+ * RFC 7296 2.4: only of the same authenticated identities, and none that is as young as this one. Not at once:
+ * the peer's data plane may have outlived its agent, and uses the old Child SAs until it has our answer.
+ */
+static void drop_older(struct ike_sa *ike, const char *why)
+{
+	struct ike_sa *other;
+
+	TAILQ_FOREACH (other, &ike->agent->core->all, all) {
+		if (!contact_supersedes(ike, other))
 			continue;
 		ike_log(other, 1, "destroying duplicate IKE_SA for peer '%s', %s",
 			other->remote_id.text, why);
-		ike_end(other, END_PEER, &o);
+		timer_arm(&ike->agent->core->timers, &other->half_open_timer,
+			  sa_now_ms() + CONTACT_WAIT_MS, on_older);
 	}
 }
 

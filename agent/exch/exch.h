@@ -249,6 +249,8 @@ void child_ts(const struct child_conf *conf, const struct endpoint *local, const
 int child_activate(struct child_sa *c, struct child_sa *old);
 /* Installed, but the peer may not know yet: in force when it shows itself, `old` goes, or after SWITCH_WAIT_MS. */
 void child_activate_later(struct child_sa *c, struct child_sa *old);
+/* A peer that starts over: what it had before carries the traffic until it uses the new one or that goes. */
+int child_activate_beside(struct child_sa *c);
 /* Now, if it was waiting. */
 void child_switch(struct child_sa *c);
 /* Gone: deleted by either side. Late packets of a replaced one are let in for the grace. */
@@ -311,6 +313,8 @@ uint64_t temp_fail_wait_ms(struct agent *a, unsigned int try);
 /* ---- contact.c: other IKE SAs of the same pair of peers --------------------------------------------------------------------------- */
 bool contact_is_initial(const struct ike_sa *ike);
 /* Established as responder or initiator: INITIAL_CONTACT, unique, simultaneous initiation. */
+/* An older IKE SA of the same peers, not one that crossed with this: what INITIAL_CONTACT ends. */
+bool contact_supersedes(const struct ike_sa *ike, const struct ike_sa *other);
 void contact_established(struct ike_sa *ike, bool initial_contact);
 
 /* ---- ops.c, configure.c, engine_events.c ------------------------------------------------------------------------------------------------ */

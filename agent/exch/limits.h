@@ -17,6 +17,7 @@ enum {
 	TEMP_FAIL_FIRST_MS = 1000, /* doubles with each TEMPORARY_FAILURE */
 	TEMP_FAIL_TRIES = 7,	   /* two minutes in all, then the IKE SA is closed (RFC 7296 2.25) */
 	REKEY_RETRY_MS = 30000,	   /* after a refused rekey */
+	CONTACT_WAIT_MS = 300,	   /* a peer that starts over has our answer by then: the older SAs end */
 	DUPLICATE_WAIT_MS = 5000,  /* the peer deletes its superfluous IKE SA, or we do */
 	LIVENESS_HINT_MS = 10000,  /* at most one liveness check an IKE SA for forgeable hints */
 	PLAIN_ANSWER_BURST = 20,   /* unprotected error notifies */
