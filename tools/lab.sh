@@ -109,6 +109,26 @@ lab_wan_end() { # from to
     }
 }
 
+# LAB_NAT=1: the wan routes, gb is 198.51.100.2, and ga is seen as 198.51.100.254.
+lab_wan_nat() {
+    ip -n ga addr flush dev wan0 && ip -n gb addr flush dev wan0
+    ip -n ga addr add 192.0.2.1/24 dev wan0
+    ip -n gb addr add 198.51.100.2/24 dev wan0
+    ip -n wan addr add 192.0.2.254/24 dev toa
+    ip -n wan addr add 198.51.100.254/24 dev tob
+    ip -n ga route add 198.51.100.0/24 via 192.0.2.254
+    nsx wan sysctl -qw net.ipv4.ip_forward=1
+    nsx wan nft -f - <<NFT
+table ip nat {
+    chain post {
+        type nat hook postrouting priority srcnat;
+        oifname "tob" ip saddr 192.0.2.0/24 ip protocol udp masquerade to :20000-29999
+        oifname "tob" ip saddr 192.0.2.0/24 masquerade
+    }
+}
+NFT
+}
+
 # Builds the lab. LAB_MTU (1500): of the wan.
 lab_build() {
     local ns
@@ -139,6 +159,7 @@ lab_build() {
     done
     ip -n ha route add default via 10.1.0.1
     ip -n hb route add default via 10.2.0.1
+    [ "${LAB_NAT:-0}" = 1 ] && { lab_wan_nat; return; }
     # the way in clear exists on purpose: a leak would be seen on the wire
     ip -n ga route add 10.2.0.0/24 via 192.0.2.2
     ip -n gb route add 10.1.0.0/24 via 192.0.2.1
@@ -162,7 +183,10 @@ lab_wire() {
     echo $n
 }
 
-lab_addr() { [ "$1" = ga ] && echo 192.0.2.1 || echo 192.0.2.2; }
+lab_addr() {
+    [ "$1" = ga ] && echo 192.0.2.1 && return
+    [ "${LAB_NAT:-0}" = 1 ] && echo 198.51.100.2 || echo 192.0.2.2
+}
 lab_peer() { [ "$1" = ga ] && echo gb || echo ga; }
 lab_lan() { [ "$1" = ga ] && echo 10.1.0.0/24 || echo 10.2.0.0/24; }
 
@@ -206,7 +230,7 @@ connections {
     gw {
         version = 2
         local_addrs = $(lab_addr "$1")
-        remote_addrs = $(lab_addr "$(lab_peer "$1")")
+        remote_addrs = $([ "${LAB_NAT:-0}$1" = 1gb ] && echo %any || lab_addr "$(lab_peer "$1")")
         proposals = $ike
         mobike = no
         rekey_time = $rekey
