@@ -244,7 +244,10 @@ int start_drop_privileges(char *err, size_t errlen)
 {
 	capng_select_t what = CAPNG_SELECT_CAPS;
 
-	capng_get_caps_process();
+	if (capng_get_caps_process()) {
+		snprintf(err, errlen, "capabilities cannot be read");
+		return -EPERM;
+	}
 	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
 		what = CAPNG_SELECT_BOTH; /* the bounding set, too: nothing to come back to */
 	capng_clear(CAPNG_SELECT_ALL);
@@ -256,8 +259,7 @@ int start_drop_privileges(char *err, size_t errlen)
 		snprintf(err, errlen, "no_new_privs: %s", strerror(errno));
 		return -errno;
 	}
-	capng_get_caps_process();
-	if (capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE) {
+	if (capng_get_caps_process() || capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE) {
 		snprintf(err, errlen, "capabilities are still there after giving them up");
 		return -EPERM;
 	}

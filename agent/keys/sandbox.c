@@ -77,23 +77,23 @@ static int capabilities_drop(char *err, size_t errlen)
 {
 	int r;
 
-	capng_get_caps_process();
+	if (capng_get_caps_process())
+		return failed(err, errlen, "cannot read capabilities", EPERM);
 	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP)) {
 		capng_clear(CAPNG_SELECT_BOUNDS);
-		if (capng_apply(CAPNG_SELECT_BOUNDS))
+		if (capng_apply(CAPNG_SELECT_BOUNDS) || capng_get_caps_process())
 			return failed(err, errlen, "cannot clear the bounding set", EPERM);
-		capng_get_caps_process();
 	}
 	r = user_change();
 	if (r)
 		return failed(err, errlen, "cannot become nobody", -r);
-	capng_get_caps_process();
+	if (capng_get_caps_process())
+		return failed(err, errlen, "cannot read capabilities", EPERM);
 	capng_clear(CAPNG_SELECT_CAPS);
 	if (capng_apply(CAPNG_SELECT_CAPS))
 		return failed(err, errlen, "cannot drop capabilities", EPERM);
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	capng_get_caps_process();
-	if (capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE)
+	if (capng_get_caps_process() || capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE)
 		return failed(err, errlen, "capabilities are left", EPERM);
 	return 0;
 }
