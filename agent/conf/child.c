@@ -239,6 +239,8 @@ int child_read(const struct settings *s, struct child_conf *c, struct settings_e
 	rc = settings_table_read(s, child_conf_fields, c, err);
 	if (rc < 0)
 		return rc;
+	if (c->inactivity)
+		return settings_err(err, s, settings_key(s, "inactivity"), "not supported yet");
 	if (c->esp.n == 0)
 		conf_proposals_default(IKE_PROTO_ESP, &c->esp);
 	return complete_limits(s, c, err);

@@ -320,6 +320,30 @@ static void warn(const struct conn_conf *c)
 	}
 }
 
+/* Words that are read and that the protocol does not act on yet: said, never ignored. */
+static int refuse_unsupported(const struct settings *s, const struct conn_conf *c,
+			      struct settings_error *err)
+{
+	const struct {
+		const char *key;
+		bool used;
+	} later[] = {
+	    {"reauth_time", c->reauth_time != 0},
+	    {"unique", c->unique == CONF_UNIQUE_KEEP},
+	    {"childless",
+	     c->childless == CONF_CHILDLESS_PREFER || c->childless == CONF_CHILDLESS_FORCE},
+	    {"fragmentation", c->fragmentation == CONF_FRAG_FORCE},
+	};
+
+	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++) {
+		const struct settings_key *key = settings_key(s, later[i].key);
+
+		if (key && later[i].used)
+			return settings_err(err, s, key, "'%.64s' is not supported yet", key->value);
+	}
+	return 0;
+}
+
 int conn_read(const struct settings *s, struct conn_conf *c, struct settings_error *err)
 {
 	struct draft *d = calloc(1, sizeof(*d));
@@ -340,6 +364,8 @@ int conn_read(const struct settings *s, struct conn_conf *c, struct settings_err
 		rc = read_sections(s, c, err);
 	if (rc == 0)
 		rc = complete_times(s, c, err);
+	if (rc == 0)
+		rc = refuse_unsupported(s, c, err);
 	if (rc < 0)
 		return rc;
 	if (c->ike.n == 0)

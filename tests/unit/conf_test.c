@@ -122,9 +122,9 @@ static void everything(void **state)
 	    " version = 2\n local_addrs = 192.0.2.1, 2001:db8::1\n remote_addrs = gw.example, "
 	    "10.0.0.0/8\n"
 	    " local_port = 501\n remote_port = 502\n proposals = aes128gcm16-x25519, default\n"
-	    " dscp = 101110\n encap = yes\n mobike = no\n dpd_delay = 30s\n fragmentation = force\n"
+	    " dscp = 101110\n encap = yes\n mobike = no\n dpd_delay = 30s\n fragmentation = accept\n"
 	    " childless = never\n send_certreq = no\n send_cert = always\n keyingtries = 0\n"
-	    " unique = replace\n reauth_time = 10h\n rekey_time = 5h\n over_time = 1h\n rand_time "
+	    " unique = replace\n reauth_time = 0\n rekey_time = 5h\n over_time = 1h\n rand_time "
 	    "= 30m\n"
 	    " local-1 {\n auth = psk\n id = a@b.c\n round = 1\n }\n"
 	    " remote-1 {\n auth = psk\n id = gw.example\n }\n"
@@ -136,7 +136,7 @@ static void everything(void **state)
 	    "0\n"
 	    "  mode = tunnel\n  start_action = trap|start\n  close_action = trap\n  dpd_action = "
 	    "restart\n"
-	    "  inactivity = 5m\n  reqid = 7\n  priority = 8\n  replay_window = 4096\n  copy_df = "
+	    "  inactivity = 0\n  reqid = 7\n  priority = 8\n  replay_window = 4096\n  copy_df = "
 	    "no\n"
 	    "  copy_ecn = no\n  copy_dscp = in\n  tfc_padding = 1200\n }\n"
 	    " other { mode = drop } third { mode = pass } }\n} }");
@@ -154,11 +154,11 @@ static void everything(void **state)
 	assert_true(gw->encap);
 	assert_false(gw->mobike);
 	assert_int_equal(gw->dpd_delay, 30);
-	assert_int_equal(gw->fragmentation, CONF_FRAG_FORCE);
+	assert_int_equal(gw->fragmentation, CONF_FRAG_ACCEPT);
 	assert_int_equal(gw->childless, CONF_CHILDLESS_NEVER);
 	assert_int_equal(gw->keyingtries, 0);
 	assert_int_equal(gw->unique, CONF_UNIQUE_REPLACE);
-	assert_int_equal(gw->reauth_time, 36000);
+	assert_int_equal(gw->reauth_time, 0);
 	assert_int_equal(gw->rekey_time, 18000);
 	assert_int_equal(gw->over_time, 3600);
 	assert_int_equal(gw->rand_time, 1800);
@@ -183,7 +183,7 @@ static void everything(void **state)
 	assert_int_equal(net->start_action, CONF_ACTION_TRAP_START);
 	assert_int_equal(net->close_action, CONF_ACTION_TRAP);
 	assert_int_equal(net->dpd_action, CONF_DPD_RESTART);
-	assert_int_equal(net->inactivity, 300);
+	assert_int_equal(net->inactivity, 0);
 	assert_int_equal(net->reqid, 7);
 	assert_int_equal(net->priority, 8);
 	assert_int_equal(net->replay_window, 4096);
@@ -239,8 +239,6 @@ static void derived_times(void **state)
 	} t[] = {
 	    {"", 14400, 0, 1440, 1440},
 	    {"rekey_time = 1h", 3600, 0, 360, 360},
-	    {"reauth_time = 1h", 0, 3600, 360, 360},
-	    {"rekey_time = 1h\nreauth_time = 10h", 3600, 36000, 3600, 1800},
 	    {"rekey_time = 0", 0, 0, 0, 0},
 	    {"over_time = 5m", 14400, 0, 300, 300},
 	    {"over_time = 0", 14400, 0, 0, 0},
@@ -365,6 +363,11 @@ static void mistakes(void **state)
 	     GW "rekey_time: '2000d' is not allowed; it must be a time such "
 		"as 30s, 5m, 4h or 1d, from 0 to 31536000 seconds"},
 	    {CONN("rand_time = 5h"), GW "rand_time: greater than rekey_time or reauth_time"},
+	    {CONN("reauth_time = 3h"), GW "reauth_time: '3h' is not supported yet"},
+	    {CONN("unique = keep"), GW "unique: 'keep' is not supported yet"},
+	    {CONN("childless = force"), GW "childless: 'force' is not supported yet"},
+	    {CONN("fragmentation = force"), GW "fragmentation: 'force' is not supported yet"},
+	    {CHILD("inactivity = 5m"), NET "inactivity: not supported yet"},
 	    {CONN("fragmentation = maybe"),
 	     GW "fragmentation: 'maybe' is not allowed; it must be one of yes, accept, force, no"},
 	    {CONN("childless = x"),
@@ -567,10 +570,10 @@ static void digest(void **state)
 	    CONN("mobike = no"),
 	    CONN("dpd_delay = 1"),
 	    CONN("fragmentation = no"),
-	    CONN("childless = force"),
+	    CONN("childless = never"),
 	    CONN("keyingtries = 2"),
-	    CONN("unique = keep"),
-	    CONN("reauth_time = 4h\nrekey_time = 4h"),
+	    CONN("unique = replace"),
+	    CONN("rekey_time = 3h"),
 	    CONN("rekey_time = 3h\nover_time = 1440\nrand_time = 1440"),
 	    CONN("over_time = 1441\nrand_time = 1440"),
 	    CONN("rand_time = 1"),
@@ -602,7 +605,7 @@ static void digest(void **state)
 	    CHILD("start_action = trap"),
 	    CHILD("close_action = trap"),
 	    CHILD("dpd_action = trap"),
-	    CHILD("inactivity = 1"),
+	    CHILD("sha256_96 = no\nreqid = 9"),
 	    CHILD("reqid = 1"),
 	    CHILD("priority = 1"),
 	    CHILD("replay_window = 64"),
