@@ -22,7 +22,8 @@
  *   who              runs as          holds                             may
  *   xdpsecd          who started it,  IKE sockets, pinned maps, vici    read its two configuration files
  *                    no capability    socket, dataplane connection,     again, write the maps it owns,
- *                                     one end of the keys socket        accept on the vici socket
+ *                                     news of addresses by netlink,     accept on the vici socket
+ *                                     one end of the keys socket
  *   xdpsecd --role   the same, in a   the other end                     compute and answer; no file, no
  *   keys             seccomp filter                                     socket, no other process
  *

@@ -81,9 +81,9 @@ int xs_local_sync(struct xs_maps *m)
 
 	if (getifaddrs(&list))
 		return -errno;
+	/* first, so that what is gone makes room */
+	drop_gone(m->fd[XS_MAP_local], list, &changed);
 	err = put_all(m->fd[XS_MAP_local], list, &changed);
-	if (!err)
-		drop_gone(m->fd[XS_MAP_local], list, &changed);
 	freeifaddrs(list);
 	return err ? err : changed;
 }

@@ -205,6 +205,11 @@ static int open_parts(struct engine *e, const struct gateway_conf *gw, char *err
 		r = open_events(e);
 	}
 	if (!r) {
+		what = "netlink, for this host's addresses";
+		e->local_addrs = local_addrs_open(e->base, &e->maps, e->policies);
+		r = e->local_addrs ? 0 : -errno;
+	}
+	if (!r) {
 		what = "socket to the dataplane";
 		r = open_plane(e, gw);
 	}
@@ -294,6 +299,7 @@ void engine_close(struct engine *e)
 	if (e->events_ready)
 		event_free(e->events_ready);
 	xs_events_close(e->events);
+	local_addrs_close(e->local_addrs);
 	policies_close(e->policies);
 	for (uint32_t i = 0; e->pair && i < e->maps.sa_slots; i++)
 		free(e->pair[i]);

@@ -3,6 +3,7 @@
 
 #include "common/gateway_conf.h"
 #include "engine.h"
+#include "local_addrs.h"
 #include "plane_client.h"
 #include "policies.h"
 #include "slots.h"
@@ -55,6 +56,7 @@ struct engine {
 	struct plane_client *plane;
 	struct xs_events *events;
 	struct event *events_ready;
+	struct local_addrs *local_addrs;
 	struct event *sweep;	  /* once a second while anything is inherited */
 	uint64_t unclaimed_until_ms; /* inherited policies without an SA go then; 0 = done */
 	uint64_t retire_grace_ms;

@@ -327,6 +327,14 @@ void policy_set_del(struct policies *p, struct policy_set *s)
 	set_free(s);
 }
 
+void policies_refresh(struct policies *p)
+{
+	int err = xs_policies_refresh(p->index);
+
+	if (err)
+		log_line(LOG_KERNEL, 0, "flows keep what was decided before: %s", strerror(-err));
+}
+
 void policies_each(struct policies *p, void (*fn)(void *ctx, struct policy_set *s), void *ctx)
 {
 	struct policy_set *s, *next;

@@ -59,5 +59,7 @@ int policy_set_protect(struct policies *p, struct policy_set *s, uint64_t word);
 void policy_set_rest(struct policies *p, struct policy_set *s, enum xs_action action);
 /* Deletes the rows and the set; rows it took from another set go back there. */
 void policy_set_del(struct policies *p, struct policy_set *s);
+/* Voids what flows remember of decisions; policies stay. */
+void policies_refresh(struct policies *p);
 /* Calls fn for each set; fn may delete the set it is given. */
 void policies_each(struct policies *p, void (*fn)(void *ctx, struct policy_set *s), void *ctx);
