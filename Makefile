@@ -12,7 +12,9 @@ SAN ?= 0
 WERROR ?= $(if $(CI),1,0)
 B ?= build$(if $(filter clang%,$(notdir $(CC))),-clang)$(if $(filter 1,$(SAN)),-san)
 Q := $(if $(V),,@)
-say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+# make -s says nothing but warnings
+SILENT := $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
+say = $(if $(or $(V),$(SILENT)),,@printf '  %-7s %s\n' $(1) $(2))
 
 have = $(shell pkg-config --exists $(1) 2>/dev/null && echo 1)
 DPDK ?= $(or $(call have,libdpdk),0)
