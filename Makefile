@@ -6,6 +6,7 @@ CLANG ?= clang
 BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo 0.1)
 
 SAN ?= 0
@@ -230,14 +231,21 @@ $(B)/man/%: docs/man/%.scd
 	@mkdir -p $(@D)
 	$(Q)scdoc < $< > $@
 
+# The administrator's xdpsec.conf is kept; the one of this version is beside the documents.
 install: all $(MAN)
 	install -D -m 0755 $(B)/xdpsecd $(DESTDIR)$(PREFIX)/sbin/xdpsecd
 	install -D -m 0755 $(B)/xdpsec-dataplane $(DESTDIR)$(PREFIX)/sbin/xdpsec-dataplane
 	install -D -m 0755 $(B)/xdpsec-loader $(DESTDIR)$(PREFIX)/sbin/xdpsec-loader
 	install -D -m 0755 $(B)/xdpsec $(DESTDIR)$(PREFIX)/bin/xdpsec
-	install -D -m 0644 deploy/xdpsec.conf $(DESTDIR)$(SYSCONFDIR)/xdpsec/xdpsec.conf
-	$(if $(MAN),for m in $(MAN); do install -D -m 0644 $$m $(DESTDIR)$(PREFIX)/share/man/man8/$${m##*/}; done,@echo "no scdoc: no manual pages")
-	for u in deploy/systemd/*.service; do [ -e "$$u" ] || continue; install -D -m 0644 "$$u" "$(DESTDIR)/lib/systemd/system/$${u##*/}"; done
+	[ -e $(DESTDIR)$(SYSCONFDIR)/xdpsec/xdpsec.conf ] || \
+		install -D -m 0644 deploy/xdpsec.conf $(DESTDIR)$(SYSCONFDIR)/xdpsec/xdpsec.conf
+	for f in deploy/xdpsec.conf deploy/swanctl.conf.example; do \
+		install -D -m 0644 $$f $(DESTDIR)$(PREFIX)/share/doc/xdpsec/examples/$${f##*/} || exit 1; done
+	$(if $(MAN),for m in $(MAN); do install -D -m 0644 $$m $(DESTDIR)$(PREFIX)/share/man/man8/$${m##*/} || exit 1; done,@echo "no scdoc: no manual pages")
+	install -d $(DESTDIR)$(UNITDIR)
+	for u in deploy/systemd/*.service; do \
+		sed 's|/usr/sbin/|$(PREFIX)/sbin/|; s|/etc/xdpsec/|$(SYSCONFDIR)/xdpsec/|' $$u \
+			>$(DESTDIR)$(UNITDIR)/$${u##*/} && chmod 0644 $(DESTDIR)$(UNITDIR)/$${u##*/} || exit 1; done
 
 clean:
 	rm -rf build build-clang build-san build-clang-san
