@@ -28,6 +28,7 @@ static __always_inline int protect(struct xdp_md *ctx, const struct xs_port *p,
 		    .slot = XS_BUNDLE_SLOT(w),
 		    .generation = XS_BUNDLE_GENERATION(w),
 		    .policy = d->policy,
+		    .bundle = d->bundle,
 		    .kind = XS_META_OUT,
 		    .l3 = pkt->l3,
 		};

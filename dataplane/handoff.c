@@ -37,7 +37,7 @@ bool handoff_put(struct handoff *h, const struct pkt *p)
 		return false;
 	c = &h->cell[at];
 	*c = (struct handoff_cell){.len = p->len, .slot = p->slot, .generation = p->generation,
-				   .l3 = p->l3, .port = p->port, .kind = p->kind};
+				   .bundle = p->bundle, .l3 = p->l3, .port = p->port, .kind = p->kind};
 	memcpy(h->data + (size_t)at * h->room, p->data, p->len);
 	ring_push(&h->ring);
 	return true;
@@ -55,6 +55,7 @@ bool handoff_take(struct handoff *h, struct pkt *p)
 	p->len = c->len;
 	p->slot = c->slot;
 	p->generation = c->generation;
+	p->bundle = c->bundle;
 	p->l3 = c->l3;
 	p->port = c->port;
 	p->kind = c->kind;

@@ -13,7 +13,7 @@ enum { HANDOFF_CELLS = 512 };
 
 struct handoff_cell {
 	uint32_t len;
-	uint32_t slot, generation;
+	uint32_t slot, generation, bundle;
 	uint16_t l3, port;
 	uint8_t kind;
 };

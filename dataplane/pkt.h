@@ -19,6 +19,7 @@ struct pkt {
 	uint8_t *eth;	     /* link header it came with, NULL for none */
 	uint32_t len;
 	uint32_t slot, generation;
+	uint32_t bundle; /* outbound, 0 = unknown */
 	uint16_t l3;   /* offset of the outer IP header, as received */
 	uint16_t port; /* index of the port it came in on */
 	uint8_t kind;  /* enum xs_meta_kind */

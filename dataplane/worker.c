@@ -222,6 +222,31 @@ static bool same_generation(uint32_t a, uint32_t b)
 	return !((a ^ b) & 0xffffff); /* the bundle word has 24 bits of it */
 }
 
+/*
+ * A rekey went through while the packet waited in the ring, and its SA is gone: the one that the bundle names by
+ * now takes it. False: there is none, or another worker owns it.
+ */
+static bool forward_by_successor(struct worker *w, struct pkt *p)
+{
+	const struct xs_maps *m = w->shared->maps;
+	struct sa_pair *sa;
+	uint64_t word;
+
+	if (!p->bundle || p->bundle >= m->policies)
+		return false;
+	word = m->bundle[p->bundle];
+	if (XS_BUNDLE_ENGINE(word) != XS_ENGINE_DATAPLANE || XS_BUNDLE_WORKER(word) != w->id ||
+	    XS_BUNDLE_SLOT(word) >= m->sa_slots)
+		return false;
+	sa = &w->sa[XS_BUNDLE_SLOT(word)];
+	if (!sa->out || !same_generation(sa->out->generation, XS_BUNDLE_GENERATION(word)))
+		return false;
+	p->slot = XS_BUNDLE_SLOT(word);
+	p->generation = XS_BUNDLE_GENERATION(word);
+	forward_out(w, sa->out, &p, 1);
+	return true;
+}
+
 static void group(struct worker *w, struct pkt *v[], unsigned int n)
 {
 	struct sa_pair *sa = &w->sa[v[0]->slot];
@@ -237,7 +262,8 @@ static void group(struct worker *w, struct pkt *v[], unsigned int n)
 		return;
 	}
 	for (unsigned int i = 0; i < n; i++)
-		pkt_drop(w, v[i], v[i]->slot, direction, XS_DROP_lost);
+		if (direction == PLANE_IN || !forward_by_successor(w, v[i]))
+			pkt_drop(w, v[i], v[i]->slot, direction, XS_DROP_lost);
 }
 
 static bool same_group(const struct pkt *a, const struct pkt *b)

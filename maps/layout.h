@@ -258,7 +258,7 @@ struct xs_meta {
 	__u8 kind;
 	__u8 port; /* index of the port it came in on */
 	__u16 l3;  /* offset of the outer IP header from the first byte */
-	__u32 pad;
+	__u32 bundle; /* out: where a successor is found when the SA goes while the packet waits */
 	__u32 magic; /* last: next to the packet */
 };
 

@@ -116,7 +116,7 @@ static void protect_by_the_kernel_passes(void **state)
 	xs_bundle_free(fx.ps, p.bundle);
 }
 
-static void expect_meta(uint32_t policy, uint16_t l3, size_t n)
+static void expect_meta(uint32_t policy, uint32_t bundle, uint16_t l3, size_t n)
 {
 	struct xs_meta meta;
 
@@ -125,6 +125,7 @@ static void expect_meta(uint32_t policy, uint16_t l3, size_t n)
 	assert_int_equal(meta.magic, XS_META_MAGIC);
 	assert_int_equal(meta.kind, XS_META_OUT);
 	assert_int_equal(meta.slot, 5);
+	assert_int_equal(meta.bundle, bundle);
 	assert_int_equal(meta.generation, 0x234567); /* 24 bits of it */
 	assert_int_equal(meta.policy, policy);
 	assert_int_equal(meta.port, FX_PORT);
@@ -151,7 +152,7 @@ static void protect_by_the_dataplane(void **state)
 				    frame);
 
 		fx_expect(fx.lan, frame, n, XDP_REDIRECT, 0);
-		expect_meta(id, (uint16_t)(14 + 4 * vlans), n);
+		expect_meta(id, p.bundle, (uint16_t)(14 + 4 * vlans), n);
 		assert_memory_equal(fx_out + sizeof(struct xs_meta), frame, n);
 	}
 	assert_int_equal(xs_policy_stat_get(&fx.maps, id, &c), 0);

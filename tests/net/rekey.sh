@@ -20,6 +20,7 @@ for i in $(seq "$rounds"); do
 done
 wait $stream
 jq . "$W/stream"
+for g in ga gb; do xd $g show drop; done
 check "no packet lost" jq -e '.lost == 0 and .sent > 1000' "$W/stream"
 check "none doubled" jq -e '.duplicate == 0' "$W/stream"
 eventually 10 "one IKE SA at ga" ikes_is ga 1
