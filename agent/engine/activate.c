@@ -37,6 +37,7 @@ static struct policy_set *set_in_force(struct engine *e, struct sa_pair *p, cons
 	}
 	if (s->inherited)
 		s->rest = 0; /* what this agent's configuration says comes by engine_trap */
+	s->lost = false;
 	set_claim(s, c->conn, c->child);
 	return s;
 }
@@ -73,6 +74,7 @@ int engine_activate(struct engine *e, struct engine_sa sa, const struct engine_c
 	pair_join_set(p, s);
 	note_set(e, p, s);
 	orphans_replaced(e, p, before != p ? before : NULL);
+	inherited_replaced(e, s);
 	return 0;
 }
 

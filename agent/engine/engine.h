@@ -124,6 +124,22 @@ struct engine_orphan {
 unsigned int engine_orphans(struct engine *e, struct engine_orphan *out, unsigned int max);
 void engine_orphan_remove(struct engine *e, struct engine_sa sa);
 
+/* Policies that an earlier agent left for a child, and that nothing of this agent's has taken over yet. */
+struct engine_inherited {
+	char conn[CONF_NAME_MAX], child[CONF_NAME_MAX]; /* as rows hold them, cut; the answer may write them out */
+	const struct xs_policy *row;
+	uint32_t n;
+	bool carried; /* an SA encrypts what they select */
+};
+typedef bool (*engine_keep_fn)(void *ctx, struct engine_inherited *p);
+/*
+ * Asks about each of them, at each configuration. Kept: closed, also when their SA ends, until a pair of that child is
+ * in force for any of what they select. Not kept: they go, at once or with their SA; so do all with keep NULL. Those
+ * of configured traps whose SA was lost are asked about once, so that it can be connected again; the trap stays.
+ * Returns how many go.
+ */
+unsigned int engine_sort_inherited(struct engine *e, engine_keep_fn keep, void *ctx);
+
 /* IKE datagrams a second and source that XDP lets through from now on; 0 = all. */
 void engine_set_ike_rate(struct engine *e, uint32_t rate);
 

@@ -8,8 +8,8 @@
 #include <string.h>
 
 /*
- * What an earlier agent left. Its SAs carry traffic until their time is over or a new pair of the
- * same child stands in their place; its policies stay until this agent claims or replaces them.
+ * SAs that an earlier agent left carry traffic until their time is over or a new pair of the same
+ * child stands in their place. What becomes of its policies: inherited.c.
  */
 static int remember(struct engine *e, const struct xs_sa *row, enum plane_direction dir)
 {
@@ -82,11 +82,13 @@ static void join(void *ctx, struct policy_set *s)
 	struct engine_sa sa = {.slot = XS_BUNDLE_SLOT(word), .generation = XS_BUNDLE_GENERATION(word)};
 	struct sa_pair *p = word ? pair_find(e, sa) : NULL;
 
+	e->inherited_policies = true;
 	if (p && s->action == XS_PROTECT && p->half[PLANE_OUT].rows) {
 		s->owner = p;
 		pair_join_set(p, s);
 	} else if (s->action == XS_PROTECT) {
 		policy_set_rest(e->policies, s, XS_TRAP);
+		s->lost = true;
 	}
 }
 
@@ -134,6 +136,8 @@ void orphans_replaced(struct engine *e, const struct sa_pair *by, struct sa_pair
 		left--;
 		if (p != by && !p->retire_ms && (p == owner_before || same_child(p, by))) {
 			p->retire_ms = when;
+			if (p->set && p->set->inherited && set_stands_for(by->set, p->set))
+				p->set->rest = 0;
 			log_line(LOG_KERNEL, 1, "Child SA %08x of an earlier agent is replaced",
 				 p->half[PLANE_IN].row.spi);
 		}
@@ -159,22 +163,20 @@ void orphans_lost(struct engine *e)
 
 	for (uint32_t i = 1; e->n_inherited && i < e->maps.sa_slots; i++) {
 		struct sa_pair *p = e->pair[i];
+		struct policy_set *s;
 
 		if (!p || !p->inherited || p->leaving)
 			continue;
 		/* Closed until somebody connects it again: the first packet asks for that. */
-		pair_leave_set(e, p, true);
+		s = p->retire_ms ? NULL : p->set;
+		pair_leave_set(e, p, s != NULL);
+		if (s && !s->owner)
+			s->lost = true;
 		pair_go(e, p);
 		n++;
 	}
 	if (n)
 		log_line(LOG_KERNEL, 1, "%u Child SAs of an earlier agent are gone with its dataplane", n);
-}
-
-static void drop_unclaimed(void *ctx, struct policy_set *s)
-{
-	if (s->inherited && !s->owner)
-		set_go(ctx, s);
 }
 
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
@@ -202,11 +204,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 			orphan_expire(e, p);
 		}
 	}
-	if (e->unclaimed_until_ms && e->unclaimed_until_ms <= now) {
-		e->unclaimed_until_ms = 0;
-		policies_each(e->policies, drop_unclaimed, e);
-	}
-	if (!e->n_inherited && !e->unclaimed_until_ms)
+	if (!e->n_inherited)
 		event_del(e->sweep);
 }
 
@@ -217,7 +215,6 @@ int orphans_watch(struct engine *e)
 	e->sweep = event_new(e->base, -1, EV_PERSIST, on_sweep, e);
 	if (!e->sweep)
 		return -ENOMEM;
-	e->unclaimed_until_ms = engine_now_ms() + ORPHAN_CLAIM_MS;
 	return event_add(e->sweep, &second) ? -ENOMEM : 0;
 }
 

@@ -15,10 +15,6 @@
  * they change in this order: the dataplane holds the SA, then the rows lead to it, then the bundle
  * word does. Taking down goes the other way round.
  */
-enum {
-	ORPHAN_CLAIM_MS = 180000, /* longer than an IKE exchange may take until it is given up */
-};
-
 enum half_state {
 	HALF_NONE,
 	HALF_ADDING,   /* PLANE_SA_ADD is under way */
@@ -58,7 +54,7 @@ struct engine {
 	struct event *events_ready;
 	struct local_addrs *local_addrs;
 	struct event *sweep;	  /* once a second while anything is inherited */
-	uint64_t unclaimed_until_ms; /* inherited policies without an SA go then; 0 = done */
+	bool inherited_policies; /* there may be some; false: there are none */
 	uint64_t retire_grace_ms;
 	uint32_t workers;
 	struct sa_pair **pair; /* by slot */
@@ -107,3 +103,8 @@ void orphans_replaced(struct engine *e, const struct sa_pair *by, struct sa_pair
 /* They died with the dataplane that held them. */
 void orphans_lost(struct engine *e);
 void orphan_expire(struct engine *e, struct sa_pair *p);
+
+/* inherited.c: do policies of the same child select any packet that an older set selects? Not true of the set itself. */
+bool set_stands_for(const struct policy_set *s, const struct policy_set *old);
+/* A set is in force: inherited ones without an SA that it stands for go. */
+void inherited_replaced(struct engine *e, const struct policy_set *by);

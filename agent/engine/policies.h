@@ -35,6 +35,7 @@ struct policy_set {
 	enum xs_action action;
 	enum xs_action rest; /* what it is without an SA: XS_TRAP, a shunt, or 0 = it goes */
 	bool inherited;	    /* left by an earlier agent, not claimed by this one yet */
+	bool lost;	    /* its SA, an earlier agent's, is gone: wants to be connected again */
 	struct sa_pair *owner;	/* the pair it encrypts with */
 	struct sa_pairs members; /* all pairs that have these selectors, newest first */
 };

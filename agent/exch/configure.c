@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "exch.h"
 
+#include "agent/engine/selectors.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,22 +216,37 @@ static void starts_apply(struct agent *a, const struct conf *old, const struct c
 
 /* ---- SAs of an earlier agent -------------------------------------------------------------------------------- */
 
-static bool orphan_intend(struct agent *a, const struct conf *conf, const struct engine_orphan *o)
+/* Rows hold names cut to XS_NAME_LEN - 1 bytes. */
+static bool name_is(const char *name, const char *cut)
+{
+	char mine[XS_NAME_LEN];
+
+	policy_name(mine, name);
+	return strncmp(mine, cut, sizeof(mine)) == 0;
+}
+
+static const struct child_conf *find_cut(const struct conf *conf, const char *conn, const char *child,
+					 const struct conn_conf **of)
 {
 	for (unsigned int i = 0; i < conf->n_conns; i++) {
-		const struct conn_conf *conn = conf->conn[i];
-
-		/* Rows hold the first XS_NAME_LEN - 1 bytes of a name. */
-		if (strncmp(conn->name, o->conn, sizeof(o->conn) - 1) != 0)
+		*of = conf->conn[i];
+		if (!name_is((*of)->name, conn))
 			continue;
-		for (unsigned int c = 0; c < conn->n_children; c++) {
-			if (strncmp(conn->child[c].name, o->child, sizeof(o->child) - 1) != 0)
-				continue;
-			intend(a, conn->name, conn->child[c].name, 0);
-			return true;
-		}
+		for (unsigned int c = 0; c < (*of)->n_children; c++)
+			if (name_is((*of)->child[c].name, child))
+				return &(*of)->child[c];
 	}
-	return false;
+	return NULL;
+}
+
+static bool orphan_intend(struct agent *a, const struct conf *conf, const struct engine_orphan *o)
+{
+	const struct conn_conf *conn;
+	const struct child_conf *child = find_cut(conf, o->conn, o->child, &conn);
+
+	if (child)
+		intend(a, conn->name, child->name, 0);
+	return child != NULL;
 }
 
 static void orphans_apply(struct agent *a, const struct conf *conf)
@@ -256,6 +273,75 @@ static void orphans_apply(struct agent *a, const struct conf *conf)
 	free(list);
 }
 
+/* ---- policies of an earlier agent --------------------------------------------------------------------------- */
+
+static bool range_within(const struct xs_addr *lo, const struct xs_addr *hi, const struct ts_list *of)
+{
+	struct ts range;
+
+	for (unsigned int i = 0; i < of->n; i++) {
+		range = of->ts[i];
+		addr_from_mapped(lo->b, &range.lo);
+		addr_from_mapped(hi->b, &range.hi);
+		if (ts_within(&range, of))
+			return true;
+	}
+	return false;
+}
+
+/* What a peer narrowed is still ours; what the file no longer says is not. */
+static bool selects(const struct child_conf *child, const struct engine_inherited *p)
+{
+	for (uint32_t i = 0; i < p->n; i++)
+		if ((!child->local_dynamic &&
+		     !range_within(&p->row[i].src_lo, &p->row[i].src_hi, &child->local_ts)) ||
+		    (!child->remote_dynamic &&
+		     !range_within(&p->row[i].dst_lo, &p->row[i].dst_hi, &child->remote_ts)))
+			return false;
+	return true;
+}
+
+struct inherited_apply {
+	struct agent *a;
+	const struct conf *conf;
+	unsigned int lost;
+};
+
+static bool inherited_keep(void *ctx, struct engine_inherited *p)
+{
+	struct inherited_apply *ia = ctx;
+	const struct conn_conf *conn;
+	const struct child_conf *child = find_cut(ia->conf, p->conn, p->child, &conn);
+
+	if (!child || child->mode == CONF_MODE_PASS || child->mode == CONF_MODE_DROP || !selects(child, p)) {
+		log_line(LOG_CHILD, 1, "CHILD_SA %s of %s is not configured any more: its policies go", p->child,
+			 p->conn);
+		return false;
+	}
+	snprintf(p->conn, sizeof(p->conn), "%s", conn->name);
+	snprintf(p->child, sizeof(p->child), "%s", child->name);
+	if (p->carried)
+		return true;
+	log_line(LOG_CHILD, 1, "CHILD_SA %s of %s was lost: its policies stay closed until it is up again",
+		 p->child, p->conn);
+	intend(ia->a, p->conn, p->child, 0);
+	ia->lost++;
+	return true;
+}
+
+static void inherited_apply(struct agent *a, const struct conf *conf)
+{
+	struct inherited_apply ia = {.a = a, .conf = conf};
+	unsigned int gone;
+
+	if (!a->engine)
+		return;
+	gone = a->core->parts->sort_inherited(a->engine, inherited_keep, &ia);
+	if (ia.lost || gone)
+		log_line(LOG_IKE, 0, "found policies of an earlier agent: connecting %u again, removing %u",
+			 ia.lost, gone);
+}
+
 void sa_configure(struct agent *a, struct conf *c)
 {
 	struct agent_core *core = a->core;
@@ -264,6 +350,7 @@ void sa_configure(struct agent *a, struct conf *c)
 	core->conf = c;
 	sas_apply(a, c);
 	policies_apply(a, old, c);
+	inherited_apply(a, c);
 	if (!core->configured)
 		orphans_apply(a, c);
 	core->configured = true;

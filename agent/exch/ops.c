@@ -384,6 +384,7 @@ static unsigned int orphans_remove(struct agent *a)
 
 	if (!a->engine)
 		return 0;
+	a->core->parts->sort_inherited(a->engine, NULL, NULL);
 	list = calloc(ORPHANS_MAX, sizeof(*list));
 	if (!list)
 		return 0;

@@ -38,4 +38,5 @@ const struct agent_parts agent_parts_real = {
 	.untrap = engine_untrap,
 	.orphans = engine_orphans,
 	.orphan_remove = engine_orphan_remove,
+	.sort_inherited = engine_sort_inherited,
 };

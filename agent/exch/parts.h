@@ -36,6 +36,7 @@ struct agent_parts {
 	int (*untrap)(struct engine *e, const char *conn, const char *child);
 	unsigned int (*orphans)(struct engine *e, struct engine_orphan *out, unsigned int max);
 	void (*orphan_remove)(struct engine *e, struct engine_sa sa);
+	unsigned int (*sort_inherited)(struct engine *e, engine_keep_fn keep, void *ctx);
 };
 
 extern const struct agent_parts agent_parts_real;

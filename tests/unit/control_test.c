@@ -112,6 +112,14 @@ static int no_untrap(struct engine *e, const char *conn, const char *child)
 	return 0;
 }
 
+static unsigned int no_inherited(struct engine *e, engine_keep_fn keep, void *ctx)
+{
+	(void)e;
+	(void)keep;
+	(void)ctx;
+	return 0;
+}
+
 static unsigned int no_orphans(struct engine *e, struct engine_orphan *out, unsigned int max)
 {
 	(void)e;
@@ -161,6 +169,7 @@ static int start(void **state, struct engine *engine)
 	w->parts.trap = no_trap;
 	w->parts.untrap = no_untrap;
 	w->parts.orphans = no_orphans;
+	w->parts.sort_inherited = no_inherited;
 	w->a.engine = engine;
 	gateway_conf_defaults(&w->a.gw);
 	w->a.parts = &w->parts;

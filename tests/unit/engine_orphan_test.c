@@ -249,6 +249,167 @@ static void hard_limit_of_an_orphan_ends_it(void **state)
 	assert_int_equal(env_policies().n, 0);
 }
 
+struct asked {
+	unsigned int n, carried;
+	bool keep;
+};
+
+static bool keep_or_not(void *ctx, struct engine_inherited *p)
+{
+	struct asked *a = ctx;
+
+	assert_string_equal(p->child, "net");
+	assert_int_not_equal(p->n, 0);
+	a->n++;
+	a->carried += p->carried;
+	strcpy(p->child, "net of many words, of which no row holds all");
+	return a->keep;
+}
+
+/* The agent and the dataplane die with a pair in force; the next ones start, in this order. */
+static void restart_both(struct env_sa *s)
+{
+	env_up(s, "gw", "10.2.0.0");
+	env_plane_down(true);
+	env_crash();
+	env_open();
+	env_plane_up();
+}
+
+static void policy_of_a_configured_child_stays_closed(void **state)
+{
+	struct asked asked = {.keep = true};
+	struct env_policies p;
+	struct env_sa s;
+
+	(void)state;
+	ENV_NEEDED();
+	restart_both(&s);
+	assert_int_equal(engine_sort_inherited(env.e, keep_or_not, &asked), 0);
+	assert_int_equal(asked.n, 1);
+	assert_int_equal(asked.carried, 0);
+	p = env_policies();
+	assert_int_equal(p.n, 1);
+	assert_int_equal(p.row[0].action, XS_TRAP);
+	assert_string_equal(policies_by_id(env.e->policies, p.id[0])->child,
+			    "net of many words, of which no row holds all");
+	/* the agent dies again before it was up: still closed, still asked about */
+	env_crash();
+	env_open();
+	assert_int_equal(env_policies().n, 1);
+	asked = (struct asked){.keep = false};
+	assert_int_equal(engine_sort_inherited(env.e, keep_or_not, &asked), 1);
+	assert_int_equal(asked.n, 1);
+	assert_int_equal(env_policies().n, 0);
+	assert_int_equal(engine_sort_inherited(env.e, keep_or_not, &asked), 0);
+	assert_int_equal(asked.n, 1);
+}
+
+static void carried_policy_goes_with_its_sa_only_when_not_kept(void **state)
+{
+	struct asked asked = {.keep = false};
+	struct env_policies p;
+	struct engine_orphan o;
+	struct env_sa s;
+
+	(void)state;
+	ENV_NEEDED();
+	o = restart_with_one(&s);
+	env_until(&env.events[ENGINE_UP], 2);
+	assert_int_equal(engine_sort_inherited(env.e, keep_or_not, &asked), 1);
+	p = env_policies();
+	assert_in_force(&p.row[0], s.sa);
+	asked.keep = true;
+	assert_int_equal(engine_sort_inherited(env.e, keep_or_not, &asked), 0);
+	assert_int_equal(asked.carried, 2);
+	engine_orphan_remove(env.e, o.sa);
+	p = env_policies();
+	assert_int_equal(p.n, 1);
+	assert_int_equal(p.row[0].action, XS_TRAP);
+	assert_int_equal(engine_sort_inherited(env.e, NULL, NULL), 1);
+	assert_int_equal(env_policies().n, 0);
+}
+
+/* The peer narrows it to something else this time: what was wider goes, what another peer had stays. */
+static void kept_policy_goes_when_another_stands_for_it(void **state)
+{
+	struct asked asked = {.keep = true};
+	struct env_sa a, b, new;
+	struct env_policies p;
+
+	(void)state;
+	ENV_NEEDED();
+	env_up(&a, "gw", "10.2.0.0");
+	env_up(&b, "gw", "10.3.0.0");
+	env_plane_down(true);
+	env_crash();
+	env_open();
+	env_plane_up();
+	assert_int_equal(engine_sort_inherited(env.e, keep_or_not, &asked), 0);
+	assert_int_equal(asked.n, 2);
+	env_sa_init(&new, "gw", "10.2.0.0");
+	new.remote.n = 0;
+	env_ts(&new.remote, "10.2.0.0", 25);
+	assert_int_equal(env_install(&new, PLANE_IN), 0);
+	assert_int_equal(env_install(&new, PLANE_OUT), 0);
+	env_until(&env.dones, env.dones + 2);
+	assert_int_equal(engine_activate(env.e, new.sa, &new.c), 0);
+	p = env_policies();
+	assert_int_equal(p.n, 2);
+	for (unsigned int i = 0; i < p.n; i++) {
+		if (p.row[i].dst_lo.b[13] == 2)
+			assert_in_force(&p.row[i], new.sa);
+		else
+			assert_int_equal(p.row[i].action, XS_TRAP);
+	}
+	engine_remove(env.e, new.sa, false);
+	assert_int_equal(env_policies().n, 1);
+}
+
+/* Replaced by narrower selectors while it still carries traffic: closed nowhere after its grace. */
+static void carried_policy_goes_when_another_stands_for_it(void **state)
+{
+	struct asked asked = {.keep = true};
+	struct env_policies p;
+	struct env_sa old, new;
+	uint64_t end;
+
+	(void)state;
+	ENV_NEEDED();
+	restart_with_one(&old);
+	env_until(&env.events[ENGINE_UP], 2);
+	assert_int_equal(engine_sort_inherited(env.e, keep_or_not, &asked), 0);
+	env_sa_init(&new, "gw", "10.2.0.0");
+	new.remote.n = 0;
+	env_ts(&new.remote, "10.2.0.0", 25);
+	assert_int_equal(env_install(&new, PLANE_IN), 0);
+	assert_int_equal(env_install(&new, PLANE_OUT), 0);
+	env_until(&env.dones, env.dones + 2);
+	assert_int_equal(engine_activate(env.e, new.sa, &new.c), 0);
+	for (end = env_now() + 4000; env_policies().n > 1 && env_now() < end; usleep(10000))
+		env_run();
+	p = env_policies();
+	assert_int_equal(p.n, 1);
+	assert_in_force(&p.row[0], new.sa);
+}
+
+static void lost_sa_of_a_trap_is_told_once(void **state)
+{
+	struct conn_conf conn = {.name = "gw"};
+	struct asked asked = {.keep = false};
+	struct env_sa s;
+
+	(void)state;
+	ENV_NEEDED();
+	restart_both(&s);
+	assert_int_equal(engine_trap(env.e, &conn, &env_child_conf, &s.local, &s.remote), 0);
+	assert_int_equal(engine_sort_inherited(env.e, keep_or_not, &asked), 0);
+	assert_int_equal(asked.n, 1);
+	assert_int_equal(env_policies().n, 1);
+	assert_int_equal(engine_sort_inherited(env.e, keep_or_not, &asked), 0);
+	assert_int_equal(asked.n, 1);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +424,11 @@ int main(int argc, char **argv)
 		T(trap_of_an_earlier_agent_is_claimed),
 		T(half_written_rows_are_cleaned),
 		T(hard_limit_of_an_orphan_ends_it),
+		T(policy_of_a_configured_child_stays_closed),
+		T(carried_policy_goes_with_its_sa_only_when_not_kept),
+		T(kept_policy_goes_when_another_stands_for_it),
+		T(carried_policy_goes_when_another_stands_for_it),
+		T(lost_sa_of_a_trap_is_told_once),
 #undef T
 	};
 

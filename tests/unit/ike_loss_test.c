@@ -537,6 +537,44 @@ static void orphans_are_replaced(void **state)
 	w.engine[A].n_orphans = 0;
 }
 
+static void set_row(struct engine_inherited *p, struct xs_policy *row, const char *remote)
+{
+	struct ip_addr a;
+
+	*row = (struct xs_policy){.family = 4};
+	assert_int_equal(addr_parse("10.1.0.0", &a), 0);
+	addr_to_mapped(&a, row->src_lo.b);
+	addr_to_mapped(&a, row->src_hi.b);
+	assert_int_equal(addr_parse(remote, &a), 0);
+	addr_to_mapped(&a, row->dst_lo.b);
+	addr_to_mapped(&a, row->dst_hi.b);
+	p->row = row;
+	p->n = 1;
+}
+
+/* Only what the configuration still says is kept, and connected again. */
+static void lost_policies_are_connected_again(void **state)
+{
+	struct xs_policy row[3];
+
+	(void)state;
+	w.engine[A].n_inherited = 3;
+	w.engine[A].inherited[0] = (struct engine_inherited){.conn = "gw", .child = "net"};
+	w.engine[A].inherited[1] = (struct engine_inherited){.conn = "gw", .child = "old"};
+	w.engine[A].inherited[2] = (struct engine_inherited){.conn = "gw", .child = "net"};
+	set_row(&w.engine[A].inherited[0], &row[0], "10.2.0.9");
+	set_row(&w.engine[A].inherited[1], &row[1], "10.2.0.9");
+	set_row(&w.engine[A].inherited[2], &row[2], "172.16.0.1");
+	configure(B, "", "");
+	configure(A, "", "");
+	assert_true(w.engine[A].kept[0]);
+	assert_false(w.engine[A].kept[1]);
+	assert_false(w.engine[A].kept[2]);
+	run();
+	assert_one_pair();
+	w.engine[A].n_inherited = 0;
+}
+
 /* A restarted peer says INITIAL_CONTACT: its old SAs go, and only its. */
 static void initial_contact(void **state)
 {
@@ -583,6 +621,7 @@ int main(void)
 		PAIR_TEST(new_dataplane_gets_new_keys),
 		PAIR_TEST(new_dataplane_and_a_refused_rekey),
 		PAIR_TEST(orphans_are_replaced),
+		PAIR_TEST(lost_policies_are_connected_again),
 		PAIR_TEST(initial_contact),
 	};
 

@@ -55,6 +55,9 @@ struct engine {
 	bool forget;	  /* orphans asked for */
 	unsigned int n_orphans;
 	struct engine_orphan orphan[4];
+	unsigned int n_inherited;
+	struct engine_inherited inherited[4];
+	bool kept[4];
 };
 
 struct test_datagram {
@@ -386,6 +389,17 @@ static void test_orphan_remove(struct engine *e, struct engine_sa sa)
 			e->orphan[i] = e->orphan[--e->n_orphans];
 }
 
+static unsigned int test_sort_inherited(struct engine *e, engine_keep_fn keep, void *ctx)
+{
+	unsigned int gone = 0;
+
+	for (unsigned int i = 0; i < e->n_inherited; i++) {
+		e->kept[i] = keep && keep(ctx, &e->inherited[i]);
+		gone += !e->kept[i];
+	}
+	return gone;
+}
+
 static const struct agent_parts test_parts = {
 	.random = test_random,
 	.send = test_send,
@@ -406,6 +420,7 @@ static const struct agent_parts test_parts = {
 	.untrap = test_untrap,
 	.orphans = test_orphans,
 	.orphan_remove = test_orphan_remove,
+	.sort_inherited = test_sort_inherited,
 };
 
 /* ---- what must hold at any time -------------------------------------------------------------------- */
