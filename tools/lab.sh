@@ -22,47 +22,126 @@ lab_enter() {
     [ "$(id -u)" = 0 ] || lab_die "needs root (network namespaces, BPF): run it with sudo"
     [ -n "${XDPSEC_LAB:-}" ] && return 0
     local dir
+    lab_remove_stale
     dir=$(mktemp -d "${TMPDIR:-/tmp}/xdpsec-lab.XXXXXX") || exit 1
     export XDPSEC_LAB=$dir BUILD
+    exec {LAB_WATCH}> >(lab_watch "$dir" >/dev/null 2>&1)
     # A background process ignores Ctrl-C; what this one gets it hands to the lab's first process,
     # which cleans up. Ten seconds later the lab is ended without being asked.
     unshare --mount --pid --net --fork --kill-child --mount-proc --propagation private \
-        bash "$LAB_SELF" "$@" <&0 &
+        bash "$LAB_SELF" "$@" <&0 {LAB_WATCH}>&- &
     local pid=$! rc=
     trap 'lab_stop $pid' INT TERM HUP
+    echo "$pid" >&"$LAB_WATCH"
+    lab_process "$pid" >"$dir/owner"
     if [ "${DEMO_KEEP:-0}" = 1 ]; then
-        while kill -0 $pid 2>/dev/null && [ ! -e "$dir/kept" ]; do sleep 0.2; done
-        [ -e "$dir/kept" ] && lab_kept $pid
+        while kill -0 $pid 2>/dev/null && [ ! -e "$dir/ready" ]; do sleep 0.1; done
+        [ -e "$dir/ready" ] && lab_kept $pid
     fi
     while kill -0 $pid 2>/dev/null; do wait $pid; rc=$?; done
     rm -rf "$dir"
+    echo over >&"$LAB_WATCH"
     exit $rc
 }
 
-# The lab stays: says how to look around and how to end it.
+# What is true of one process and of no other: PID namespace, PID and time of birth; fails when it is gone.
+lab_process() {
+    local stat
+    { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
+    read -ra stat <<<"${stat##*) }"
+    echo "$(readlink /proc/self/ns/pid) $1 ${stat[19]}"
+}
+
+# Reads the PID of the lab, and a word when all is well. Without the word whoever started the lab was
+# killed: nobody waits for the lab any more, and it ends.
+lab_watch() {
+    local pid='' word=''
+    trap '' INT TERM HUP
+    read -r pid
+    read -r word
+    [ -n "$word" ] && exit
+    [ -n "$pid" ] && kill -KILL "$pid"
+    for _ in {1..50}; do
+        rm -rf "$1" && sleep 0.1 && [ ! -e "$1" ] && exit
+        sleep 0.1
+    done
+}
+
+# Directories of labs whose watcher was killed too. Only those of this PID namespace: of the others
+# nobody here knows whether they are alive.
+lab_remove_stale() {
+    local dir ns pid birth
+    for dir in "${TMPDIR:-/tmp}"/xdpsec-lab.*; do
+        [ -d "$dir" ] && [ ! -L "$dir" ] && [ -O "$dir" ] && [ -f "$dir/owner" ] || continue
+        read -r ns pid birth <"$dir/owner" || continue
+        [ "$ns" = "$(readlink /proc/self/ns/pid)" ] || continue
+        [ "$(lab_process "$pid")" = "$ns $pid $birth" ] || rm -rf "$dir"
+    done
+}
+
+# The lab stays: says how to look around and how to end it, and lets the lab have the last word.
 lab_kept() {
     local first
     disown
-    sleep 0.3 # the last lines of the lab's own
+    echo kept >&"$LAB_WATCH"
     first=$(cat "/proc/$1/task/$1/children")
     first=${first// /}
     cat <<TEXT
-The lab is still up, in $XDPSEC_LAB. To look around (ga gb ha hb wan are the namespaces):
+The lab is still up, in $XDPSEC_LAB. To look around (ga gb ha hb wan are the namespaces), enter it:
   nsenter -t $first -m -p bash
+and in that shell, for example:
   nsenter --net=/run/netns/ha ping 10.2.0.2
   $BUILD/xdpsec -s $XDPSEC_LAB/ga/run/xdpsecd.vici show sa
-  bpftool map dump pinned $XDPSEC_LAB/bpf/ga/sa_in       logs: $XDPSEC_LAB/ga/*.log
+  bpftool map dump pinned $XDPSEC_LAB/bpf/ga/sa_in
+  tail $XDPSEC_LAB/ga/*.log
 To end it, and remove all of it:
   kill $first
 TEXT
-    exit 0
+    touch "$XDPSEC_LAB/told"
+    lab_wait 10 test -e "$XDPSEC_LAB/kept" || exit 1
+    exit "$(<"$XDPSEC_LAB/kept")"
 }
 
+# All processes that came of one.
+lab_family() {
+    local child
+    for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+        echo "$child"
+        lab_family "$child"
+    done
+}
+
+# The first process hears of it only when what it waits for is over: that is told, too.
 lab_stop() {
-    local first
-    first=$(cat "/proc/$1/task/$1/children" 2>/dev/null)
-    [ -n "$first" ] && kill -TERM $first 2>/dev/null
-    (sleep 10; kill -KILL "$1") >/dev/null 2>&1 &
+    local family
+    family=$(lab_family "$1")
+    # shellcheck disable=SC2086
+    [ -n "$family" ] && kill -TERM $family 2>/dev/null
+    (
+        exec {LAB_WATCH}>&-
+        for _ in {1..100}; do
+            kill -0 "$1" || exit
+            sleep 0.1
+        done
+        kill -KILL "$1"
+    ) >/dev/null 2>&1 &
+}
+
+# The lab's first process stays until somebody ends it; whoever waits goes, with this exit status.
+lab_stay() {
+    echo "$1" >"$XDPSEC_LAB/status" && mv "$XDPSEC_LAB/status" "$XDPSEC_LAB/kept"
+    exec >/dev/null 2>&1 </dev/null
+    trap lab_end TERM INT HUP
+    while :; do sleep 3600 & wait $!; done
+}
+
+# Ends all that is in a lab that stayed; only ever as the first process of its PID namespace.
+lab_end() {
+    [ $$ = 1 ] || exit 1
+    kill -KILL -1
+    umount -l "$XDPSEC_LAB/bpf"
+    rm -rf "$XDPSEC_LAB"
+    exit 0
 }
 
 # Runs a command in a namespace of the lab: nsx ga ip addr
