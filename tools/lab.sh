@@ -410,7 +410,10 @@ xd() {
 }
 
 # ---- strongSwan in a gateway: charon-systemd with its user-space ESP ---------------------------
-swan_available() { [ -x /usr/sbin/charon-systemd ] && [ -e /usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so ]; }
+swan_available() {
+    [ -x /usr/sbin/charon-systemd ] && [ -x "$(command -v swanctl)" ] &&
+        [ -e /usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so ]
+}
 
 # swan_conf gb [key=value...]: keys as gw_conf, less crypto and gw
 swan_conf() {
