@@ -72,7 +72,8 @@ TOOLS := $(patsubst tools/bench/%.c,$(B)/bench/%,$(tool_src)) $(patsubst tools/l
 UNITS := $(patsubst %.c,$(B)/%,$(unit_src) $(bpftest_src))
 TESTTOOLS := $(patsubst %.c,$(B)/%,$(testtool_src))
 
-.PHONY: all check check-unit lint fuzz fuzzers fuzz-seeds bench install clean tests format
+# fuzz and soak run long: FUZZ_SECONDS=, SOAK_MINUTES=
+.PHONY: soak all check check-unit lint fuzz fuzzers fuzz-seeds bench install clean tests format
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -216,6 +217,10 @@ check-unit: $(UNITS)
 
 lint:
 	$(Q)tests/lint/run
+
+SOAK_MINUTES ?= 30
+soak: tests
+	$(Q)tests/perf/soak $(B) $(SOAK_MINUTES)
 
 bench: all
 	$(Q)tests/perf/run $(B)
