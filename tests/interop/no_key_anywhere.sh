@@ -28,7 +28,9 @@ for what in sa policy conn drop plane counters; do
 done
 sw ga --list-sas --raw >"$W/text.swanctl" 2>/dev/null
 grep -rl 'lab secret of both ends' "$W"/ga/*.log "$W"/json.* "$W"/text.* && fail "the secret is visible"
-python3 - "$W" <<'PY' || fail "a key is visible"
+# keys_hidden DIR: no key of DIR/keys in its logs, listings and map dumps
+keys_hidden() {
+    python3 - "$1" <<'PY'
 import glob, json, sys
 w = sys.argv[1]
 keys = [k.strip() for k in open(w + "/keys")]
@@ -64,3 +66,27 @@ for name, text in places():
             break
 sys.exit(bad)
 PY
+}
+
+# first that the search finds one, in a real row of a real map and in each kind of text
+key=$(head -n 1 "$W/keys")
+plant="$W/planted"
+mkdir -p "$plant/ga"
+echo "$key" >"$plant/keys"
+hex() { sed 's/../& /g' <<<"$1"; }
+row_key=$(printf '%032d' 7)
+# shellcheck disable=SC2046
+"$BPFTOOL" map update pinned "$W/bpf/ga/next_hop" key hex $(hex "$row_key") value hex $(hex "${key:0:32}0000000000000000") ||
+    fail "cannot plant a key in a map"
+for place in map.next_hop json.sa ga/agent.log; do
+    if [ $place = map.next_hop ]; then
+        "$BPFTOOL" -j map dump pinned "$W/bpf/ga/next_hop" >"$plant/$place"
+    else
+        echo "x ${key:0:32} y" >"$plant/$place"
+    fi
+    keys_hidden "$plant" >/dev/null && fail "a key planted in $place is not found"
+    echo "ok: a key planted in $place is found"
+    rm "$plant/$place"
+done
+check "nothing planted, nothing found" keys_hidden "$plant"
+check "no key in any map, log or listing" keys_hidden "$W"

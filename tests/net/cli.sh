@@ -6,7 +6,7 @@ test_lab "$@"
 gw_conf ga; gw_conf gb
 gw_up ga && gw_up gb || fail "gateways"
 refused "unknown child" 'nosuch' xd ga initiate nosuch
-refused "rekey without SA" '' xd ga rekey net
+refused "rekey without SA" 'net' xd ga rekey net
 "$BUILD/xdpsec" -s "$W/ga/run/xdpsecd.vici" --json monitor >"$W/events" &
 monitor=$!
 check "initiate" xd ga initiate net
