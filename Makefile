@@ -73,7 +73,7 @@ UNITS := $(patsubst %.c,$(B)/%,$(unit_src) $(bpftest_src))
 TESTTOOLS := $(patsubst %.c,$(B)/%,$(testtool_src))
 
 # fuzz and soak run long: FUZZ_SECONDS=, SOAK_MINUTES=
-.PHONY: soak all check check-unit lint fuzz fuzzers fuzz-seeds bench install clean tests format
+.PHONY: soak rfc all check check-unit lint fuzz fuzzers fuzz-seeds bench install clean tests format
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -217,6 +217,10 @@ check-unit: $(UNITS)
 
 lint:
 	$(Q)tests/lint/run
+
+# MUSTs of RFC 7296 that no code or no test cites
+rfc:
+	$(Q)tests/rfc/run
 
 SOAK_MINUTES ?= 30
 soak: tests
