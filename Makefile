@@ -62,6 +62,7 @@ bpf_src := $(wildcard bpf/*.bpf.c)
 unit_src := $(wildcard tests/unit/*_test.c)
 bpftest_src := $(wildcard tests/bpf/*_test.c)
 testtool_src := $(wildcard tests/net/*.c)
+vectors_src := $(wildcard tests/vectors/*.c)
 fuzz_src := $(wildcard tests/fuzz/*_fuzz.c)
 
 objs = $(patsubst %.c,$(B)/%.o,$(1))
@@ -79,7 +80,7 @@ TESTTOOLS := $(patsubst %.c,$(B)/%,$(testtool_src))
 
 all: $(BINS) $(TOOLS)
 
-tests: all $(UNITS) $(TESTTOOLS)
+tests: all $(UNITS) $(TESTTOOLS) $(B)/tests/vectors/vectors
 
 # ---- BPF: one file a program, linked into one object, one skeleton ---------------------------
 SKEL := $(B)/bpf/xdpsec.skel.h
@@ -101,7 +102,7 @@ $(SKEL): $(B)/bpf/xdpsec.o
 
 # ---- objects ---------------------------------------------------------------------------------
 $(B)/common/%.o $(B)/agent/wire/%.o: WARN += $(WARN_STRICT)
-$(B)/dataplane/%.o $(B)/tests/unit/dp_%.o $(B)/tools/bench/%.o: CPPFLAGS += $(DPDK_CFLAGS)
+$(B)/dataplane/%.o $(B)/tests/unit/dp_%.o $(B)/tests/vectors/%.o $(B)/tools/bench/%.o: CPPFLAGS += $(DPDK_CFLAGS)
 $(call objs,$(loader_src) $(bpftest_src) $(tool_src)): $(SKEL)
 
 $(B)/%.o: %.c
@@ -166,6 +167,11 @@ $(B)/tests/bpf/%: $(B)/tests/bpf/%.o $(B)/libloader.a $(B)/libmaps.a $(B)/libcom
 $(B)/tests/net/%: $(B)/tests/net/%.o $(B)/libmaps.a $(B)/libcommon.a
 	$(call say,LD,$@)
 	$(Q)$(link) $^ $(LIBS_MAPS) $(LIBS_COMMON)
+
+# JSON lines in and out, over the code of both (tests/vectors/README)
+$(B)/tests/vectors/vectors: $(call objs,$(vectors_src)) $(B)/libplane.a $(B)/libagent.a $(B)/libmaps.a $(B)/libcommon.a
+	$(call say,LD,$@)
+	$(Q)$(link) $^ $(LIBS_PLANE) $(LIBS_AGENT) $(LIBS_COMMON) -ljansson
 
 # ---- fuzzers: clang and libFuzzer, each source compiled once with coverage. A fuzzer names the folders it
 # needs in a comment, "fuzz-rooms: common agent/wire", and links what it uses of them; default: all of the
