@@ -65,6 +65,7 @@ struct ike_nego {
 };
 
 /* What IKE_SA_INIT and IKE_AUTH need; freed at establishment. */
+struct auth_method;
 struct setup {
 	struct ike_sa *ike;
 	uint8_t digest[SA_DIGEST_LEN]; /* responder: of the request and where it came from */
@@ -88,10 +89,14 @@ struct setup {
 	uint8_t *pending; /* responder: IKE_AUTH that waits for the keys */
 	size_t pending_len;
 	struct path pending_path;
-	/* IKE_AUTH */
-	uint8_t peer_auth[CRYPT_PRF_MAX];
-	size_t peer_auth_len;
-	uint16_t child_error; /* initiator: what the peer said of the child while its MAC is checked */
+	/* IKE_AUTH: how each side proves itself, and what of it waits */
+	const struct auth_method *own_method, *peer_method;
+	uint8_t *own_auth;
+	size_t own_auth_len;
+	uint8_t own_auth_number;
+	uint8_t peer_mac[CRYPT_PRF_MAX]; /* PSK */
+	size_t peer_mac_len;
+	uint16_t child_error; /* initiator: what the peer said of the child while its AUTH is checked */
 	bool child_bad;
 	bool initial_contact;
 };
@@ -100,8 +105,6 @@ struct setup {
 struct exchange_in {
 	struct child_nego *nego;
 	struct ike_nego *rekey;
-	uint8_t auth[CRYPT_PRF_MAX]; /* IKE_AUTH: ours */
-	size_t auth_len;
 };
 
 /* ---- tasks ------------------------------------------------------------------------------------ */
@@ -216,7 +219,7 @@ bool id_same(const struct conf_id *a, const struct conf_id *b);
 /* The peer's address: connect_resolved comes, at once or later; or the connect task fails. */
 void resolve_start(struct ike_sa *ike, const char *host);
 
-/* ---- auth.c ----------------------------------------------------------------------------------------------- */
+/* ---- auth.c, auth_initiator.c, auth_responder.c ----------------------------------------------------------------------------------------------- */
 void auth_start(struct ike_sa *ike);
 void auth_response(struct ike_sa *ike, const struct ike_msg *msg);
 void auth_request(struct ike_sa *ike, const struct ike_msg *msg);

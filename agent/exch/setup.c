@@ -37,6 +37,7 @@ void setup_free(struct ike_sa *ike)
 	free(s->msg_r);
 	free(s->peer_ke);
 	free(s->pending);
+	free(s->own_auth);
 	secret_wipe(s, sizeof(*s));
 	free(s);
 }

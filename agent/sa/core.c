@@ -55,6 +55,7 @@ int agent_core_open(struct agent *a)
 	TAILQ_INIT(&core->intents);
 	TAILQ_INIT(&core->over);
 	core->log_bad = (struct log_budget)LOG_BUDGET_INIT;
+	core->log_auth = (struct log_budget)LOG_BUDGET_INIT;
 	/* A peer that connects makes half a dozen lines. */
 	core->log_init = (struct log_budget){.burst = 60, .interval_ms = 100, .tokens = 60};
 	core->answer_ms = sa_now_ms();

@@ -93,7 +93,7 @@ struct agent_core {
 	uint64_t counter[IKE_COUNTERS_N];
 	uint64_t answer_ms;
 	uint32_t answer_tokens;
-	struct log_budget log_init, log_bad;
+	struct log_budget log_init, log_bad, log_auth;
 	uint8_t chain[32768]; /* payloads being written */
 	uint8_t out[IKE_MSG_MAX + 1];
 	uint8_t plain[IKE_MSG_MAX + 1]; /* payloads just decrypted */

@@ -192,6 +192,12 @@ int sa_observe(struct agent *a, sa_observer_fn fn, void *ctx);
 	X(init_out, "IKE_SA_INIT requests sent")                                    \
 	X(established, "IKE SAs established")                                       \
 	X(auth_failed, "IKE_AUTH failures")                                         \
+	X(auth_no_conn, "IKE_AUTH: no connection for these identities")             \
+	X(auth_method, "IKE_AUTH: another authentication method than configured")   \
+	X(auth_identity, "IKE_AUTH: the peer is another than configured")           \
+	X(auth_mac, "IKE_AUTH: wrong MAC of the pre-shared key")                    \
+	X(auth_no_key, "IKE_AUTH: no secret or private key of ours")                \
+	X(auth_no_answer, "IKE_AUTH: keys process did not answer")                  \
 	X(child_up, "Child SAs established")                                        \
 	X(rekey_ike, "IKE SAs rekeyed")                                             \
 	X(rekey_child, "Child SAs rekeyed")                                         \

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "exch.h"
+
+/*
+ * The inside of IKE_AUTH (RFC 7296 1.2, 2.15). auth_initiator.c and auth_responder.c know the order of things,
+ * a row of methods how one side proves itself, auth.c alone turns a check that went well into the proof. All
+ * that takes time is asynchronous: a method finds its IKE SA again by handle (auth_resume) and ends by exactly
+ * one call of auth_prepared or auth_checked, at once or later. Several round trips of IKE_AUTH are several of
+ * these steps on the same struct setup.
+ */
+
+/* Why it failed: the counter of that reason, and words for our log and our user. A peer hears
+ * AUTHENTICATION_FAILED and nothing else. */
+struct auth_fault {
+	enum ike_counter reason;
+	int error;
+	char text[160];
+};
+
+struct auth_method {
+	const char *name; /* for people: "pre-shared key" */
+	enum conf_auth conf;
+	/* Is this number of an AUTH payload one of the method's? */
+	bool (*speaks)(uint8_t number);
+	/* Makes our AUTH: auth_own_set, then auth_prepared. */
+	void (*prepare)(struct ike_sa *ike);
+	/* Payloads that come before our AUTH; NULL: none. */
+	void (*put)(struct ike_sa *ike, struct msg_wr *chain);
+	/* Checks the AUTH of the peer in this message, whose bytes do not outlive the call: then auth_checked. */
+	void (*check)(struct ike_sa *ike, const struct ike_msg *msg);
+};
+
+extern const struct auth_method auth_psk_method;
+
+/* The row that a connection wants of us, of the peer. */
+const struct auth_method *auth_method_of(enum conf_auth conf);
+
+/* Our AUTH, or why there is none. The IKE SA may be gone afterwards. */
+void auth_prepare(struct ike_sa *ike);
+void auth_prepared(struct ike_sa *ike, const struct auth_fault *fault);
+/* Takes a copy: what auth_put_own writes. 0 or -ENOMEM. */
+int auth_own_set(struct ike_sa *ike, uint8_t method, struct slice data);
+void auth_put_own(struct ike_sa *ike, struct msg_wr *chain);
+
+/* The peer's AUTH by the row of its connection. The IKE SA may be gone afterwards. */
+void auth_check(struct ike_sa *ike, const struct ike_msg *msg);
+/* fault NULL: the peer is who it says: the proof is made here and nowhere else. */
+void auth_checked(struct ike_sa *ike, const struct auth_fault *fault);
+
+/* What is signed or MACed, RFC 7296 2.15; of_initiator says whose AUTH it is. Freed by the caller. 0 or -errno. */
+int auth_octets(struct ike_sa *ike, bool of_initiator, uint8_t **p, size_t *n);
+/* A reference to wait with, and the IKE SA that it belongs to when the wait is over; NULL: gone. */
+struct job_ref auth_wait(struct ike_sa *ike);
+struct ike_sa *auth_resume(struct agent *a, struct job_ref ref);
+
+void auth_fault_set(struct auth_fault *f, enum ike_counter reason, int error, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Counts it, and says it within the budget of such lines. */
+void auth_fault_note(struct ike_sa *ike, const struct auth_fault *f, const char *what);
+void auth_established(struct ike_sa *ike);
+
+/* The continuations of the two sides. */
+void initiator_prepared(struct ike_sa *ike, const struct auth_fault *fault);
+void initiator_checked(struct ike_sa *ike, const struct auth_fault *fault);
+void responder_prepared(struct ike_sa *ike, const struct auth_fault *fault);
+void responder_checked(struct ike_sa *ike, const struct auth_fault *fault);

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "auth.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* IKE_AUTH as initiator: we prove ourselves first, then the responder does (RFC 7296 1.2, 2.21.2). */
+
+static void connect_fail(struct ike_sa *ike, int error, const char *text)
+{
+	struct outcome o;
+
+	outcome_set(&o, error, "%s", text);
+	ike_log(ike, 1, "establishing IKE_SA failed: %s", text);
+	ike_end(ike, END_FAILED, &o);
+}
+
+void auth_start(struct ike_sa *ike)
+{
+	const struct conn_conf *conn = ike->conn;
+
+	local_id_of(conn, &ike->local.ip, &ike->local_id);
+	if (conn->remote_id.any)
+		ike->remote_id = (struct conf_id){.any = true, .text = "%any"};
+	else
+		ike->remote_id = conn->remote_id;
+	if (!ike->remote_id.type && !ike->remote_id.any) {
+		struct ike_id id = {.type = ike->remote.ip.family == 6 ? ID_IPV6_ADDR : ID_IPV4_ADDR,
+				    .data = slice_of(ike->remote.ip.b, addr_len(&ike->remote.ip))};
+
+		id_store(&id, &ike->remote_id);
+	}
+	auth_prepare(ike);
+}
+
+void initiator_prepared(struct ike_sa *ike, const struct auth_fault *fault)
+{
+	struct task *t = task_active(ike);
+	const struct conn_conf *conn = ike->conn;
+	struct ike_id local, remote;
+	struct msg_wr chain;
+	struct outcome why;
+
+	if (!t)
+		return;
+	if (fault) {
+		ike->agent->core->counter[fault->reason]++;
+		connect_fail(ike, fault->error, fault->text);
+		return;
+	}
+	t->nego = nego_new(ike, true, t->conf);
+	if (!t->nego || nego_offer(ike, t->nego, NULL, true, &why) < 0) {
+		connect_fail(ike, t->nego ? why.error : -ENOMEM, t->nego ? why.text : "no memory");
+		return;
+	}
+	local = conf_id_view(&ike->local_id);
+	chain_start(ike->agent, &chain);
+	msg_put_id(&chain, IKE_PL_IDI, &local);
+	if (ike->setup->own_method->put)
+		ike->setup->own_method->put(ike, &chain);
+	if (conn->remote_id.type && !conn->remote_id.any) {
+		remote = conf_id_view(&conn->remote_id);
+		msg_put_id(&chain, IKE_PL_IDR, &remote);
+	}
+	auth_put_own(ike, &chain);
+	if (contact_is_initial(ike))
+		msg_put_notify(&chain, IKE_PROTO_NONE, N_INITIAL_CONTACT, slice_of(NULL, 0),
+			       slice_of(NULL, 0));
+	nego_put_offer(t->nego, &chain);
+	ike_log_group(ike, LOG_CHILD, 1, "establishing CHILD_SA %s", t->conf->name);
+	ike->auth_sent = true;
+	if (request_send(ike, IKE_AUTH, &chain) < 0)
+		connect_fail(ike, -ENOMEM, "IKE_AUTH request cannot be made");
+}
+
+/* ---- the answer ----------------------------------------------------------------------------------- */
+
+static void on_child_done(struct ike_sa *ike, struct child_nego *n, int error)
+{
+	struct child_sa *c = sa_find_child(ike->agent, n->child_id);
+	struct outcome o;
+
+	setup_free(ike);
+	if (error || !c) {
+		outcome_set(&o, error ? error : -EIO, "installing the CHILD_SA failed: %s",
+			    strerror(-error));
+		ike_log_group(ike, LOG_CHILD, 0, "installing CHILD_SA %s failed: %s", n->conf->name,
+			      strerror(-error));
+		task_finish(ike, &o);
+		return;
+	}
+	error = child_activate(c, NULL);
+	if (error < 0)
+		outcome_set(&o, error, "CHILD_SA %s cannot be put into force: %s", c->conf->name,
+			    strerror(-error));
+	else
+		outcome_set(&o, 0, "CHILD_SA %s{%u} established", c->conf->name, c->id);
+	task_finish(ike, &o);
+	contact_established(ike, false);
+}
+
+/* The IKE SA is up; the child is not: RFC 7296 2.21.2, it lives on without. */
+static void child_failed(struct ike_sa *ike, const struct outcome *o, uint32_t spi)
+{
+	ike_log_group(ike, LOG_CHILD, 0, "failed to establish CHILD_SA, keeping IKE_SA: %s", o->text);
+	setup_free(ike);
+	if (spi) {
+		struct task *t = task_new(ike, TASK_CHILD_DELETE, 0);
+
+		/* The peer believes that it is there. */
+		if (t) {
+			t->spi = spi;
+			task_queue(ike, t);
+		}
+	}
+	task_finish(ike, o);
+	contact_established(ike, false);
+}
+
+static void reject_peer(struct ike_sa *ike, const struct auth_fault *f)
+{
+	struct outcome o;
+
+	auth_fault_note(ike, f, "");
+	outcome_set(&o, -EACCES, "authentication of the peer '%.48s' failed: %.100s", ike->remote_id.text,
+		    f->text);
+	/* RFC 7296 2.21.2: the responder believes it is established; tell it. */
+	ike_delete(ike, END_FAILED, N_AUTHENTICATION_FAILED, NULL);
+	task_finish(ike, &o);
+}
+
+void initiator_checked(struct ike_sa *ike, const struct auth_fault *fault)
+{
+	struct task *t = task_active(ike);
+	struct setup *s = ike->setup;
+	struct outcome o;
+
+	if (!t || !t->nego)
+		return;
+	if (fault) {
+		reject_peer(ike, fault);
+		return;
+	}
+	auth_established(ike);
+	if (s->child_error) {
+		outcome_by_peer(&o, -EPROTO, s->child_error);
+		ike_log_group(ike, LOG_CHILD, 1, "received %s notify, no CHILD_SA built",
+			      ike_notify_name(s->child_error) ? ike_notify_name(s->child_error) : "error");
+		child_failed(ike, &o, 0);
+		return;
+	}
+	if (s->child_bad) {
+		outcome_set(&o, -EPROTO, "peer answered with a CHILD_SA that was not offered");
+		child_failed(ike, &o, t->nego->spi_in);
+		return;
+	}
+	t->nego->ni = s->ni;
+	t->nego->nr = s->nr;
+	nego_install(ike, t->nego, on_child_done);
+}
+
+/* The error notify that speaks of the IKE SA, not of the child. */
+static bool fatal_error(uint16_t type)
+{
+	return type == N_AUTHENTICATION_FAILED || type == N_INVALID_SYNTAX ||
+	       type == N_UNSUPPORTED_CRITICAL_PAYLOAD || type == N_INVALID_MAJOR_VERSION;
+}
+
+static void refused_by_peer(struct ike_sa *ike, uint16_t type)
+{
+	struct outcome o;
+
+	outcome_by_peer(&o, -EACCES, type);
+	core_count(ike->agent, auth_failed);
+	ike_log(ike, 0, "received %s notify error", ike_notify_name(type) ? ike_notify_name(type) : "unknown");
+	ike_end(ike, END_FAILED, &o);
+}
+
+void auth_response(struct ike_sa *ike, const struct ike_msg *msg)
+{
+	const struct ike_notify_pl *n = msg_error_notify(msg);
+	struct setup *s = ike->setup;
+	struct task *t = task_active(ike);
+	struct auth_fault f;
+	struct outcome o;
+
+	if (n && (fatal_error(n->type) || !msg_has(msg, IKE_PL_AUTH) || !msg_has(msg, IKE_PL_IDR))) {
+		refused_by_peer(ike, n->type);
+		return;
+	}
+	if (!remote_id_fits(ike->conn, &ike->remote.ip, &msg->id_r)) {
+		char got[ID_STRLEN];
+
+		auth_fault_set(&f, IKE_C_auth_identity, -EACCES, "it says '%.60s', '%.60s' is required",
+			       id_str(&msg->id_r, got), ike->remote_id.text);
+		reject_peer(ike, &f);
+		return;
+	}
+	id_store(&msg->id_r, &ike->remote_id);
+	s->child_error = n ? n->type : 0;
+	if (!n && t->nego)
+		s->child_bad = nego_answer(ike, t->nego, msg, NULL, &o) < 0;
+	auth_check(ike, msg);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "auth.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/*
+ * IKE_AUTH as responder. The order is what keeps work away from strangers: the peer's AUTH is checked before
+ * ours is made, and nothing is installed before both are done.
+ */
+
+static void refuse_peer(struct ike_sa *ike, const struct auth_fault *f)
+{
+	struct outcome o;
+
+	auth_fault_note(ike, f, ", sending AUTHENTICATION_FAILED");
+	outcome_set(&o, -EACCES, "%s", f->text);
+	reply_notify(ike, N_AUTHENTICATION_FAILED, slice_of(NULL, 0));
+	ike_end(ike, END_FAILED, &o);
+}
+
+static void auth_reply(struct ike_sa *ike, struct child_nego *n)
+{
+	struct ike_id id = conf_id_view(&ike->local_id);
+	struct msg_wr chain;
+
+	chain_start(ike->agent, &chain);
+	msg_put_id(&chain, IKE_PL_IDR, &id);
+	if (ike->setup->own_method->put)
+		ike->setup->own_method->put(ike, &chain);
+	auth_put_own(ike, &chain);
+	if (n->error_notify)
+		msg_put_notify(&chain, IKE_PROTO_NONE, n->error_notify, slice_of(NULL, 0),
+			       slice_of(NULL, 0));
+	else
+		nego_put_answer(n, &chain);
+	reply_send(ike, &chain);
+}
+
+static void auth_complete(struct ike_sa *ike, struct child_nego *n, int error)
+{
+	struct agent *a = ike->agent;
+	struct child_sa *c = sa_find_child(a, n->child_id);
+	bool initial = ike->setup->initial_contact;
+
+	if (error)
+		n->error_notify = N_TEMPORARY_FAILURE;
+	if (!n->error_notify &&
+	    (!c || (initial ? child_activate_beside(c) : child_activate(c, NULL)) < 0))
+		n->error_notify = N_TEMPORARY_FAILURE;
+	if (n->error_notify)
+		ike_log_group(ike, LOG_CHILD, 0, "failed to establish CHILD_SA, keeping IKE_SA: %s%s%s",
+			      ike_notify_name(n->error_notify), error ? ", " : "",
+			      error ? strerror(-error) : "");
+	auth_reply(ike, n);
+	nego_free(a, n);
+	free(ike->in);
+	ike->in = NULL;
+	setup_free(ike);
+	contact_established(ike, initial);
+}
+
+void responder_prepared(struct ike_sa *ike, const struct auth_fault *fault)
+{
+	struct child_nego *n;
+
+	if (!ike->in || !ike->in->nego)
+		return;
+	if (fault) {
+		refuse_peer(ike, fault);
+		return;
+	}
+	n = ike->in->nego;
+	auth_established(ike);
+	n->ni = ike->setup->ni;
+	n->nr = ike->setup->nr;
+	if (n->error_notify)
+		auth_complete(ike, n, 0);
+	else
+		nego_install(ike, n, auth_complete);
+}
+
+void responder_checked(struct ike_sa *ike, const struct auth_fault *fault)
+{
+	if (!ike->in)
+		return;
+	if (fault)
+		refuse_peer(ike, fault);
+	else
+		auth_prepare(ike);
+}
+
+/* The connection that the identities belong to; it may be another than the addresses alone gave. */
+static bool switch_conn(struct ike_sa *ike, const struct ike_msg *msg)
+{
+	struct path path = {.local = ike->local, .remote = ike->remote};
+	struct conn_conf *conn = conn_by_ids(ike->agent, &path, &ike->proposal, &msg->id_i, &msg->id_r,
+					     ike->conn);
+
+	if (!conn)
+		return false;
+	if (conn != ike->conn) {
+		ike_log(ike, 1, "selected peer config '%s'", conn->name);
+		conn_conf_unref(ike->conn);
+		ike->conn = conn_conf_ref(conn);
+	}
+	local_id_of(conn, &ike->local.ip, &ike->local_id);
+	return true;
+}
+
+void auth_request(struct ike_sa *ike, const struct ike_msg *msg)
+{
+	struct auth_fault f;
+
+	id_store(&msg->id_i, &ike->remote_id);
+	if (msg->id_i.data.n > sizeof(ike->remote_id.b) || !switch_conn(ike, msg)) {
+		auth_fault_set(&f, IKE_C_auth_no_conn, -EACCES, "no connection matches the identities");
+		refuse_peer(ike, &f);
+		return;
+	}
+	ike->setup->initial_contact = msg_notify(msg, N_INITIAL_CONTACT) != NULL;
+	ike->in = calloc(1, sizeof(*ike->in));
+	if (ike->in)
+		ike->in->nego = nego_new(ike, false, NULL);
+	if (!ike->in || !ike->in->nego) {
+		free(ike->in);
+		ike->in = NULL;
+		ike->req.open = false;
+		core_count(ike->agent, no_memory);
+		return;
+	}
+	ike->in->nego->error_notify = nego_accept(ike, ike->in->nego, msg, NULL, true);
+	auth_check(ike, msg);
+}
