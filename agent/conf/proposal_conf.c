@@ -70,7 +70,8 @@ static int unknown(struct draft *d, const char *word)
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; alg_at(i) && n < ALG_ROWS_MAX; i++)
-		if (d->proto == IKE_PROTO_IKE ? alg_at(i)->ike : alg_at(i)->esp)
+		if ((d->proto == IKE_PROTO_IKE ? alg_at(i)->ike : alg_at(i)->esp) &&
+		    !alg_at(i)->variant && !alg_at(i)->legacy)
 			known[n++] = alg_at(i)->name;
 	near = settings_nearest(word, known);
 	if (near)
@@ -84,6 +85,11 @@ static int take_keyword(struct draft *d, const char *word)
 
 	if (!a)
 		return unknown(d, word);
+	/* It has no number of its own: what a peer would be offered is id 12. */
+	if (a->variant)
+		return fail(d, "'%s' cannot be negotiated", word);
+	if (a->legacy)
+		return fail(d, "'%s' is too weak to be used", word);
 	if (d->proto == IKE_PROTO_IKE ? !a->ike : !a->esp)
 		return fail(d, "'%s' cannot be used for %s", word, proto_name(d->proto));
 	if (a->type == IKE_T_ENCR)

@@ -249,7 +249,8 @@ static void write_family(struct vici_wr *v, const char *section, unsigned int ty
 
 	vici_section(v, section);
 	for (unsigned int i = 0; (alg = alg_at(i)); i++) {
-		if (alg->type != type || alg->aead != aead || !alg->id || !strcmp(alg->base, last))
+		if (alg->type != type || alg->aead != aead || !alg->id || alg->variant ||
+		    !crypt_available(alg) || !strcmp(alg->base, last))
 			continue;
 		vici_kv(v, alg->base, "openssl");
 		last = alg->base;

@@ -49,6 +49,12 @@ static void good(void **state)
 	    {ESP, "aes256-sha256", "AES_CBC_256/HMAC_SHA2_256_128/NO_EXT_SEQ"},
 	    {ESP, "aes128gcm16-aes256gcm16-x25519",
 	     "AES_GCM_16_128/AES_GCM_16_256/CURVE_25519/NO_EXT_SEQ"},
+	    {ESP, "aes128ccm12-aes256gcm8-chacha20poly1305",
+	     "AES_CCM_12_128/AES_GCM_8_256/CHACHA20_POLY1305/NO_EXT_SEQ"},
+	    {ESP, "aes128ctr-null-aesxcbc-aescmac-sha1",
+	     "AES_CTR_128/NULL/AES_XCBC_96/AES_CMAC_96/HMAC_SHA1_96/NO_EXT_SEQ"},
+	    {ESP, "aes256gmac-x448-ecp256bp-ecp192-modp8192-modpnone",
+	     "NULL_AES_GMAC_256/CURVE_448/ECP_256_BP/ECP_192/MODP_8192/NONE/NO_EXT_SEQ"},
 	    {ESP, "aes128gcm16-x25519-none", "AES_GCM_16_128/CURVE_25519/NONE/NO_EXT_SEQ"},
 	};
 
@@ -102,6 +108,11 @@ static void bad(void **state)
 	    {ESP, "aes128gcm16-aes128-sha256",
 	     "'aes128gcm16' and 'aes128' cannot stand in one proposal"},
 	    {ESP, "aes128gcm16-prfsha256", "'prfsha256' cannot be used for ESP"},
+	    {ESP, "3des-sha1", "'3des' is too weak to be used"},
+	    {IKE, "aes128-md5-x25519", "'md5' is too weak to be used"},
+	    {ESP, "aes128-sha256_96", "'sha256_96' cannot be negotiated"},
+	    {IKE, "aes128gmac-prfsha256-x25519", "'aes128gmac' cannot be used for IKE"},
+	    {IKE, "null-sha256-x25519", "'null' cannot be used for IKE"},
 	};
 	struct proposals p = {0};
 	char err[256], big[600];
