@@ -14,7 +14,7 @@ struct child_nego *nego_new(struct ike_sa *ike, bool initiator, const struct chi
 		core_count(ike->agent, no_memory);
 		return NULL;
 	}
-	n->id = ++ike->agent->core->next_nego;
+	n->kx.id = ++ike->agent->core->next_nego;
 	n->initiator = initiator;
 	n->conn = conn_conf_ref(ike->conn);
 	n->conf = conf;
@@ -28,10 +28,8 @@ void nego_free(struct agent *a, struct child_nego *n)
 	if (n->have_slot)
 		a->core->parts->spi_free(a->engine, n->slot);
 	conn_conf_unref(n->conn);
-	ke_free(n->ke);
-	secret_free(&n->shared);
+	kx_free(&n->kx);
 	child_keys_free(&n->keys);
-	free(n->ke_public);
 	free(n->offer);
 	free(n);
 }
@@ -40,9 +38,9 @@ struct child_nego *nego_find(const struct ike_sa *ike, uint64_t id)
 {
 	const struct task *t = task_active(ike);
 
-	if (t && t->nego && t->nego->id == id)
+	if (t && t->nego && t->nego->kx.id == id)
 		return t->nego;
-	if (ike->in && ike->in->nego && ike->in->nego->id == id)
+	if (ike->in && ike->in->nego && ike->in->nego->kx.id == id)
 		return ike->in->nego;
 	return NULL;
 }
@@ -123,8 +121,8 @@ int nego_offer(struct ike_sa *ike, struct child_nego *n, const struct child_sa *
 	n->ni.n = IKE_NONCE_LEN;
 	if (a->core->parts->random(n->ni.b, IKE_NONCE_LEN) < 0)
 		return outcome_set(why, -EIO, "no randomness");
-	if (!n->group)
-		n->group = proposals_first_ke(n->offer);
+	if (!n->kx.group)
+		n->kx.group = proposals_first_ke(n->offer);
 	return 0;
 }
 
@@ -133,8 +131,8 @@ void nego_put_offer(const struct child_nego *n, struct msg_wr *chain)
 	msg_put_sa(chain, n->offer);
 	if (!n->first)
 		msg_put_nonce(chain, slice_of(n->ni.b, n->ni.n));
-	if (n->group)
-		msg_put_ke(chain, n->group, ke_public(n->ke));
+	if (n->kx.group)
+		msg_put_ke(chain, n->kx.group, ke_public(n->kx.ke));
 	msg_put_ts(chain, IKE_PL_TSI, &n->ts_local);
 	msg_put_ts(chain, IKE_PL_TSR, &n->ts_remote);
 }
@@ -157,8 +155,8 @@ int nego_answer(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *
 	if (proposal_verify(n->offer, &msg->sa, &n->chosen) < 0 || take_chosen(n) < 0)
 		return outcome_set(why, -EPROTO, "peer chose an ESP proposal that was not offered");
 	/* RFC 7296 1.3.1: the group that we sent a value for. */
-	if (n->suite.ke && (n->suite.ke != n->group || !msg_has(msg, IKE_PL_KE) ||
-			    msg->ke.group != n->group))
+	if (n->suite.ke && (n->suite.ke != n->kx.group || !msg_has(msg, IKE_PL_KE) ||
+			    msg->ke.group != n->kx.group))
 		return outcome_set(why, -EPROTO, "peer's key exchange is not the one proposed");
 	/* RFC 7296 2.9: never wider than asked. */
 	if (!msg->ts_i.n || !msg->ts_r.n || !ts_list_subset(&msg->ts_i, &n->ts_local) ||
@@ -264,7 +262,7 @@ uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_
 	n->nr.n = IKE_NONCE_LEN;
 	if (ike->agent->core->parts->random(n->nr.b, IKE_NONCE_LEN) < 0)
 		return N_TEMPORARY_FAILURE;
-	n->group = n->suite.ke;
+	n->kx.group = n->suite.ke;
 	return 0;
 }
 
@@ -278,8 +276,8 @@ void nego_put_answer(const struct child_nego *n, struct msg_wr *chain)
 	msg_put_sa(chain, &answer);
 	if (!n->first)
 		msg_put_nonce(chain, slice_of(n->nr.b, n->nr.n));
-	if (n->ke_public)
-		msg_put_ke(chain, n->group, slice_of(n->ke_public, n->ke_public_len));
+	if (n->kx.public_value)
+		msg_put_ke(chain, n->kx.group, slice_of(n->kx.public_value, n->kx.public_len));
 	msg_put_ts(chain, IKE_PL_TSI, &n->ts_remote);
 	msg_put_ts(chain, IKE_PL_TSR, &n->ts_local);
 }
@@ -385,9 +383,9 @@ void nego_install(struct ike_sa *ike, struct child_nego *n, nego_done_fn done)
 		install_end(ike, n, why.error);
 		return;
 	}
-	err = kdf_child(ike->suite.prf, &ike->keys.d, &n->suite, secret_slice(&n->shared),
+	err = kdf_child(ike->suite.prf, &ike->keys.d, &n->suite, secret_slice(&n->kx.shared),
 			slice_of(n->ni.b, n->ni.n), slice_of(n->nr.b, n->nr.n), &n->keys);
-	secret_free(&n->shared);
+	secret_free(&n->kx.shared);
 	c = err < 0 ? NULL : make_child(ike, n);
 	if (!c) {
 		install_end(ike, n, err < 0 ? err : -ENOMEM);
@@ -397,7 +395,7 @@ void nego_install(struct ike_sa *ike, struct child_nego *n, nego_done_fn done)
 	err = a->core->parts->install_in(a->engine, &ike->proof, c->engine, &view,
 					 n->initiator ? &n->keys.encr_r : &n->keys.encr_i,
 					 n->initiator ? &n->keys.integ_r : &n->keys.integ_i, on_in, a,
-					 ike->ref, n->id);
+					 ike->ref, n->kx.id);
 	if (err < 0)
 		install_end(ike, n, err);
 }

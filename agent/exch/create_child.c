@@ -6,18 +6,6 @@
 
 /* CREATE_CHILD_SA for Child SAs: new ones and rekeys, both roles (RFC 7296 1.3.1, 1.3.3, 2.8, 2.25). */
 
-static struct job_ref job_ref_of(const struct ike_sa *ike, uint64_t tag)
-{
-	return (struct job_ref){
-		.index = ike->ref.index, .generation = ike->ref.generation, .tag = tag};
-}
-
-static struct child_nego *resume(struct agent *a, struct job_ref ref, struct ike_sa **ike)
-{
-	*ike = ike_find_ref(a, (struct sa_ref){.index = ref.index, .generation = ref.generation});
-	return *ike ? nego_find(*ike, ref.tag) : NULL;
-}
-
 /* ---- initiator ------------------------------------------------------------------------------------ */
 
 /* The rekey came to nothing: the old SA works on and is tried again later. */
@@ -85,36 +73,22 @@ static void create_send(struct ike_sa *ike)
 		create_fail_text(ike, -ENOMEM, "CREATE_CHILD_SA request cannot be made");
 }
 
-static void on_ke_made(void *ctx, struct job_ref ref, struct ke_result *r)
+static void on_ke_made(struct ike_sa *ike, int error)
 {
-	struct ike_sa *ike;
-	struct child_nego *n = resume(ctx, ref, &ike);
-
-	if (!n)
-		return;
-	if (r->error) {
-		create_fail_text(ike, r->error, "key pair cannot be made");
-		return;
-	}
-	ke_free(n->ke);
-	n->ke = r->ke;
-	r->ke = NULL;
-	create_send(ike);
+	if (error)
+		create_fail_text(ike, error, "key pair cannot be made");
+	else
+		create_send(ike);
 }
 
 static void create_prepare(struct ike_sa *ike)
 {
 	struct child_nego *n = task_active(ike)->nego;
-	int err;
 
-	if (!n->group) {
+	if (n->kx.group)
+		kx_generate(ike, &n->kx, on_ke_made);
+	else
 		create_send(ike);
-		return;
-	}
-	err = job_ke_generate(ike->agent->jobs, n->group, on_ke_made, ike->agent,
-			      job_ref_of(ike, n->id));
-	if (err < 0)
-		create_fail_text(ike, err, "key exchange method is not available");
 }
 
 /* What a queued rekey finds: 0 to go on, or the outcome of a rekey that is not needed. */
@@ -163,15 +137,10 @@ static bool retry_group(struct ike_sa *ike, const struct ike_notify_pl *n)
 {
 	struct child_nego *nego = task_active(ike)->nego;
 	struct child_sa *old = sa_find_child(ike->agent, task_active(ike)->child_id);
-	struct rd r = rd_of(n->data);
-	uint16_t group = rd_u16(&r);
 	struct outcome why;
 
-	if (!rd_done(&r) || group == nego->group || !proposals_have_ke(nego->offer, group) ||
-	    nego->ke_tries++ >= INIT_KE_TRIES)
+	if (!kx_retry(ike, &nego->kx, nego->offer, n->data))
 		return false;
-	ike_log(ike, 1, "peer didn't accept DH group %u, it requested %u", nego->group, group);
-	nego->group = group;
 	if (nego_offer(ike, nego, old, false, &why) < 0)
 		return false;
 	create_prepare(ike);
@@ -321,21 +290,14 @@ static void on_created(struct ike_sa *ike, struct child_nego *n, int error)
 	task_finish(ike, &o);
 }
 
-static void on_ke_shared(void *ctx, struct job_ref ref, struct ke_result *r)
+static void on_ke_shared(struct ike_sa *ike, int error)
 {
-	struct ike_sa *ike;
-	struct child_nego *n = resume(ctx, ref, &ike);
+	struct child_nego *n = task_active(ike)->nego;
 
-	if (!n)
-		return;
-	if (r->error) {
-		if (r->error == -EINVAL)
-			core_count(ike->agent, bad_ke);
-		on_created(ike, n, r->error);
-		return;
-	}
-	secret_move(&n->shared, &r->shared);
-	nego_install(ike, n, on_created);
+	if (error)
+		on_created(ike, n, error);
+	else
+		nego_install(ike, n, on_created);
 }
 
 void create_child_response(struct ike_sa *ike, const struct ike_msg *msg)
@@ -345,8 +307,6 @@ void create_child_response(struct ike_sa *ike, const struct ike_msg *msg)
 	const struct ike_notify_pl *error = msg_error_notify(msg);
 	const struct child_sa *old = sa_find_child(ike->agent, t->child_id);
 	struct outcome why;
-	struct ke *ke;
-	int err;
 
 	if (!n) {
 		create_fail_text(ike, -EPROTO, "no negotiation under way");
@@ -371,14 +331,7 @@ void create_child_response(struct ike_sa *ike, const struct ike_msg *msg)
 		nego_install(ike, n, on_created);
 		return;
 	}
-	ke = n->ke;
-	n->ke = NULL;
-	err = job_ke_finish(ike->agent->jobs, ke, msg->ke.data, on_ke_shared, ike->agent,
-			    job_ref_of(ike, n->id));
-	if (err < 0) {
-		n->ke = ke;
-		on_created(ike, n, err);
-	}
+	kx_finish(ike, &n->kx, msg->ke.data, on_ke_shared);
 }
 
 /* ---- responder ------------------------------------------------------------------------------------- */
@@ -430,28 +383,14 @@ static void on_responded(struct ike_sa *ike, struct child_nego *n, int error)
 	child_activate_later(c, old);
 }
 
-static void on_ke_responded(void *ctx, struct job_ref ref, struct ke_result *r)
+static void on_ke_responded(struct ike_sa *ike, int error)
 {
-	struct ike_sa *ike;
-	struct child_nego *n = resume(ctx, ref, &ike);
+	struct child_nego *n = ike->in->nego;
 
-	if (!n)
-		return;
-	if (!r->error) {
-		n->ke_public = malloc(r->public_len);
-		if (!n->ke_public)
-			r->error = -ENOMEM;
-	}
-	if (r->error) {
-		if (r->error == -EINVAL)
-			core_count(ike->agent, bad_ke);
-		on_responded(ike, n, r->error);
-		return;
-	}
-	memcpy(n->ke_public, r->public_value, r->public_len);
-	n->ke_public_len = r->public_len;
-	secret_move(&n->shared, &r->shared);
-	nego_install(ike, n, on_responded);
+	if (error)
+		on_responded(ike, n, error);
+	else
+		nego_install(ike, n, on_responded);
 }
 
 /* RFC 7296 2.25: what stands in the way of a new Child SA; 0 when nothing does. */
@@ -491,22 +430,12 @@ static struct child_sa *rekey_target(struct ike_sa *ike, const struct ike_notify
 	return NULL;
 }
 
-static void refuse_group(struct ike_sa *ike, uint16_t group)
-{
-	uint8_t buf[2];
-	struct wr w = wr_of(buf, sizeof(buf));
-
-	wr_u16(&w, group);
-	reply_notify(ike, N_INVALID_KE_PAYLOAD, wr_slice(&w));
-}
-
 void create_child_request(struct ike_sa *ike, const struct ike_msg *msg)
 {
 	const struct ike_notify_pl *rekey = msg_notify(msg, N_REKEY_SA);
 	uint16_t refusal = create_obstacle(ike);
 	struct child_sa *old = NULL;
 	struct child_nego *n;
-	int err;
 
 	if (refusal) {
 		reply_notify(ike, refusal, slice_of(NULL, 0));
@@ -534,17 +463,14 @@ void create_child_request(struct ike_sa *ike, const struct ike_msg *msg)
 			ike_end(ike, END_LOCAL, NULL);
 		return;
 	}
-	if (!n->group) {
+	if (!n->kx.group) {
 		nego_install(ike, n, on_responded);
 		return;
 	}
-	if (!msg_has(msg, IKE_PL_KE) || msg->ke.group != n->group) {
-		refuse_group(ike, n->group);
+	if (!msg_has(msg, IKE_PL_KE) || msg->ke.group != n->kx.group) {
+		kx_refuse_group(ike, n->kx.group);
 		in_end(ike);
 		return;
 	}
-	err = job_ke_respond(ike->agent->jobs, n->group, msg->ke.data, on_ke_responded, ike->agent,
-			     job_ref_of(ike, n->id));
-	if (err < 0)
-		on_responded(ike, n, err);
+	kx_respond(ike, &n->kx, msg->ke.data, on_ke_responded);
 }

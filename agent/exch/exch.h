@@ -18,11 +18,24 @@ struct path {
 
 /* ---- negotiations ----------------------------------------------------------------------------- */
 
+/* A key exchange: kx.c. Who waits for it is found again by handle and number, never by pointer. */
+typedef void (*kx_done_fn)(struct ike_sa *ike, int error);
+struct kx {
+	uint64_t id;	/* of the negotiation that it belongs to */
+	uint16_t group; /* 0 = none */
+	unsigned int tries;
+	struct ke *ke;
+	struct secret shared;
+	uint8_t *public_value; /* responder: ours, for the answer */
+	size_t public_len;
+	kx_done_fn done;
+};
+
 /* One Child SA being agreed on, either role of the exchange. */
 struct child_nego;
 typedef void (*nego_done_fn)(struct ike_sa *ike, struct child_nego *n, int error);
 struct child_nego {
-	uint64_t id;
+	struct kx kx; /* of PFS */
 	bool initiator;	      /* of this exchange */
 	bool first;	      /* in IKE_AUTH: no nonces and no key exchange of its own */
 	struct conn_conf *conn; /* reference */
@@ -37,12 +50,6 @@ struct child_nego {
 	struct child_suite suite;
 	struct ts_list ts_local, ts_remote;
 	struct nonce ni, nr;
-	uint16_t group;	     /* of PFS, 0 = none */
-	unsigned int ke_tries;
-	struct ke *ke;
-	struct secret shared;
-	uint8_t *ke_public; /* responder: ours, for the answer */
-	size_t ke_public_len;
 	struct child_keys keys;
 	uint32_t child_id; /* once there is one */
 	uint16_t error_notify; /* responder: why not; initiator: what the peer said */
@@ -51,17 +58,11 @@ struct child_nego {
 
 /* A new IKE SA being agreed on by CREATE_CHILD_SA. */
 struct ike_nego {
-	uint64_t id;
+	struct kx kx;
 	uint64_t spi_own, spi_peer;
 	struct proposal chosen;
 	struct ike_suite suite;
 	struct nonce ni, nr;
-	uint16_t group;
-	unsigned int ke_tries;
-	struct ke *ke;
-	struct secret shared;
-	uint8_t *ke_public;
-	size_t ke_public_len;
 };
 
 /* What IKE_SA_INIT and IKE_AUTH need; freed at establishment. */
@@ -265,6 +266,16 @@ void child_rekey_again(struct child_sa *c);
 int child_rekey(struct child_sa *c, struct batch *b);
 int child_delete(struct child_sa *c, struct batch *b);
 void fading_all(struct agent *a);
+
+/* ---- kx.c: the key exchange of CREATE_CHILD_SA ------------------------------------------------------------------ */
+/* Our key pair, initiator; the shared secret, either role. done comes once, maybe at once. */
+void kx_generate(struct ike_sa *ike, struct kx *kx, kx_done_fn done);
+void kx_finish(struct ike_sa *ike, struct kx *kx, struct slice peer, kx_done_fn done);
+void kx_respond(struct ike_sa *ike, struct kx *kx, struct slice peer, kx_done_fn done);
+/* RFC 7296 1.3: the group that the peer wants instead (data of INVALID_KE_PAYLOAD), if we offered it. */
+bool kx_retry(struct ike_sa *ike, struct kx *kx, const struct proposals *offer, struct slice wanted);
+void kx_refuse_group(struct ike_sa *ike, uint16_t group);
+void kx_free(struct kx *kx);
 
 /* ---- create_child.c ------------------------------------------------------------------------------------------------ */
 void create_child_start(struct ike_sa *ike, struct task *t);

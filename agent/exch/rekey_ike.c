@@ -6,19 +6,11 @@
 
 /* CREATE_CHILD_SA that rekeys the IKE SA, both roles (RFC 7296 1.3.2, 2.8, 2.8.2, 2.18, 2.25.2). */
 
-static struct job_ref job_ref_of(const struct ike_sa *ike, uint64_t tag)
-{
-	return (struct job_ref){
-		.index = ike->ref.index, .generation = ike->ref.generation, .tag = tag};
-}
-
 void ike_nego_free(struct ike_nego *n)
 {
 	if (!n)
 		return;
-	ke_free(n->ke);
-	secret_free(&n->shared);
-	free(n->ke_public);
+	kx_free(&n->kx);
 	free(n);
 }
 
@@ -29,27 +21,13 @@ static struct ike_nego *nego_make(struct ike_sa *ike)
 
 	if (!n)
 		return NULL;
-	n->id = ++a->core->next_nego;
+	n->kx.id = ++a->core->next_nego;
 	n->spi_own = ike_spi_new(a);
 	if (!n->spi_own) {
 		free(n);
 		return NULL;
 	}
 	return n;
-}
-
-static struct ike_nego *resume(struct agent *a, struct job_ref ref, struct ike_sa **out)
-{
-	struct ike_sa *ike =
-		ike_find_ref(a, (struct sa_ref){.index = ref.index, .generation = ref.generation});
-	const struct task *t = ike ? task_active(ike) : NULL;
-
-	*out = ike;
-	if (t && t->rekey && t->rekey->id == ref.tag)
-		return t->rekey;
-	if (ike && ike->in && ike->in->rekey && ike->in->rekey->id == ref.tag)
-		return ike->in->rekey;
-	return NULL;
 }
 
 static struct slice spi_bytes(uint64_t spi, uint8_t buf[8])
@@ -103,9 +81,9 @@ static struct ike_sa *make_ike(struct ike_sa *old, struct ike_nego *n, bool init
 	memcpy(ike->nonce_low, low->b, low->n < IKE_NONCE_LEN ? low->n : IKE_NONCE_LEN);
 	/* RFC 7296 2.18: with the old SK_d and the old PRF. */
 	err = kdf_ike_rekey(old->suite.prf, &old->keys.d, &n->suite, slice_of(n->ni.b, n->ni.n),
-			    slice_of(n->nr.b, n->nr.n), secret_slice(&n->shared), ike->spi_i,
+			    slice_of(n->nr.b, n->nr.n), secret_slice(&n->kx.shared), ike->spi_i,
 			    ike->spi_r, &ike->keys);
-	secret_free(&n->shared);
+	secret_free(&n->kx.shared);
 	if (err < 0 || ike_inherit_proof(ike, old) < 0 || ike_state_set(ike, IKE_ESTABLISHED) < 0) {
 		ike_end(ike, END_REPLACED, NULL);
 		return NULL;
@@ -208,42 +186,29 @@ static void rekey_send(struct ike_sa *ike)
 	chain_start(ike->agent, &chain);
 	msg_put_sa(&chain, &offer);
 	msg_put_nonce(&chain, slice_of(n->ni.b, n->ni.n));
-	msg_put_ke(&chain, n->group, ke_public(n->ke));
+	msg_put_ke(&chain, n->kx.group, ke_public(n->kx.ke));
 	if (request_send(ike, IKE_CREATE_CHILD_SA, &chain) < 0)
 		rekey_fail_text(ike, -ENOMEM, "CREATE_CHILD_SA request cannot be made");
 }
 
-static void on_ke_made(void *ctx, struct job_ref ref, struct ke_result *r)
+static void on_ke_made(struct ike_sa *ike, int error)
 {
-	struct ike_sa *ike;
-	struct ike_nego *n = resume(ctx, ref, &ike);
-
-	if (!n)
-		return;
-	if (r->error) {
-		rekey_fail_text(ike, r->error, "key pair cannot be made");
-		return;
-	}
-	ke_free(n->ke);
-	n->ke = r->ke;
-	r->ke = NULL;
-	rekey_send(ike);
+	if (error)
+		rekey_fail_text(ike, error, "key pair cannot be made");
+	else
+		rekey_send(ike);
 }
 
 static void rekey_prepare(struct ike_sa *ike)
 {
-	struct agent *a = ike->agent;
 	struct ike_nego *n = task_active(ike)->rekey;
-	int err;
 
 	n->ni.n = IKE_NONCE_LEN;
-	if (a->core->parts->random(n->ni.b, IKE_NONCE_LEN) < 0) {
+	if (ike->agent->core->parts->random(n->ni.b, IKE_NONCE_LEN) < 0) {
 		rekey_fail_text(ike, -EIO, "no randomness");
 		return;
 	}
-	err = job_ke_generate(a->jobs, n->group, on_ke_made, a, job_ref_of(ike, n->id));
-	if (err < 0)
-		rekey_fail_text(ike, err, "key exchange method is not available");
+	kx_generate(ike, &n->kx, on_ke_made);
 }
 
 void rekey_ike_start(struct ike_sa *ike, struct task *t)
@@ -256,7 +221,7 @@ void rekey_ike_start(struct ike_sa *ike, struct task *t)
 	ike_log(ike, 1, "initiating IKE_SA %s[%u] rekey", ike->conn->name, ike->id);
 	ike_state_set(ike, IKE_REKEYING);
 	/* The group in use is the one the peer is known to take. */
-	t->rekey->group = proposals_have_ke(&ike->conn->ike, ike->suite.ke)
+	t->rekey->kx.group = proposals_have_ke(&ike->conn->ike, ike->suite.ke)
 				  ? ike->suite.ke
 				  : proposals_first_ke(&ike->conn->ike);
 	rekey_prepare(ike);
@@ -264,14 +229,8 @@ void rekey_ike_start(struct ike_sa *ike, struct task *t)
 
 static bool retry_group(struct ike_sa *ike, const struct ike_notify_pl *n)
 {
-	struct ike_nego *nego = task_active(ike)->rekey;
-	struct rd r = rd_of(n->data);
-	uint16_t group = rd_u16(&r);
-
-	if (!rd_done(&r) || group == nego->group || !proposals_have_ke(&ike->conn->ike, group) ||
-	    nego->ke_tries++ >= INIT_KE_TRIES)
+	if (!kx_retry(ike, &task_active(ike)->rekey->kx, &ike->conn->ike, n->data))
 		return false;
-	nego->group = group;
 	rekey_prepare(ike);
 	return true;
 }
@@ -324,22 +283,16 @@ static void settle(struct ike_sa *old, struct ike_sa *own, struct outcome *o)
 	ike_delete(old, END_REPLACED, 0, NULL);
 }
 
-static void on_ke_shared(void *ctx, struct job_ref ref, struct ke_result *r)
+static void on_ke_shared(struct ike_sa *ike, int error)
 {
-	struct ike_sa *ike, *own;
-	struct ike_nego *n = resume(ctx, ref, &ike);
+	struct ike_sa *own;
 	struct outcome o;
 
-	if (!n)
-		return;
-	if (r->error) {
-		if (r->error == -EINVAL)
-			core_count(ike->agent, bad_ke);
-		rekey_fail_text(ike, r->error, "key exchange failed");
+	if (error) {
+		rekey_fail_text(ike, error, "key exchange failed");
 		return;
 	}
-	secret_move(&n->shared, &r->shared);
-	own = make_ike(ike, n, true);
+	own = make_ike(ike, task_active(ike)->rekey, true);
 	if (!own) {
 		rekey_fail_text(ike, -ENOMEM, "new IKE_SA cannot be made");
 		return;
@@ -357,7 +310,7 @@ static bool take_answer(struct ike_sa *ike, struct ike_nego *n, const struct ike
 		return false;
 	proposals_prepare(&ike->conn->ike, spi_bytes(n->spi_own, spi).p, 8, false, &offer);
 	if (proposal_verify(&offer, &msg->sa, &n->chosen) < 0 || take_chosen(n) < 0 ||
-	    n->suite.ke != n->group || msg->ke.group != n->group)
+	    n->suite.ke != n->kx.group || msg->ke.group != n->kx.group)
 		return false;
 	n->nr.n = (uint16_t)msg->nonce.n;
 	memcpy(n->nr.b, msg->nonce.p, msg->nonce.n);
@@ -369,8 +322,6 @@ void rekey_ike_response(struct ike_sa *ike, const struct ike_msg *msg)
 	const struct ike_notify_pl *error = msg_error_notify(msg);
 	struct task *t = task_active(ike);
 	struct ike_nego *n = t->rekey;
-	struct ke *ke;
-	int err;
 
 	if (error) {
 		rekey_refused(ike, t, error);
@@ -380,14 +331,7 @@ void rekey_ike_response(struct ike_sa *ike, const struct ike_msg *msg)
 		rekey_fail_text(ike, -EPROTO, "peer answered with what was not offered");
 		return;
 	}
-	ke = n->ke;
-	n->ke = NULL;
-	err = job_ke_finish(ike->agent->jobs, ke, msg->ke.data, on_ke_shared, ike->agent,
-			    job_ref_of(ike, n->id));
-	if (err < 0) {
-		n->ke = ke;
-		rekey_fail_text(ike, err, "key exchange failed");
-	}
+	kx_finish(ike, &n->kx, msg->ke.data, on_ke_shared);
 }
 
 /* ---- responder --------------------------------------------------------------------------------------------- */
@@ -410,30 +354,22 @@ static void answer(struct ike_sa *ike, struct ike_nego *n)
 	chain_start(ike->agent, &chain);
 	msg_put_sa(&chain, &sa);
 	msg_put_nonce(&chain, slice_of(n->nr.b, n->nr.n));
-	msg_put_ke(&chain, n->group, slice_of(n->ke_public, n->ke_public_len));
+	msg_put_ke(&chain, n->kx.group, slice_of(n->kx.public_value, n->kx.public_len));
 	reply_send(ike, &chain);
 }
 
-static void on_ke_responded(void *ctx, struct job_ref ref, struct ke_result *r)
+static void on_ke_responded(struct ike_sa *ike, int error)
 {
-	struct ike_sa *ike, *peer;
-	struct ike_nego *n = resume(ctx, ref, &ike);
+	struct ike_nego *n = ike->in->rekey;
+	struct ike_sa *peer;
 	const struct task *t;
 
-	if (!n)
-		return;
-	n->ke_public = r->error ? NULL : malloc(r->public_len);
-	if (!n->ke_public) {
-		if (r->error == -EINVAL)
-			core_count(ike->agent, bad_ke);
-		reply_notify(ike, r->error == -EINVAL ? N_INVALID_SYNTAX : N_TEMPORARY_FAILURE,
+	if (error) {
+		reply_notify(ike, error == -EINVAL ? N_INVALID_SYNTAX : N_TEMPORARY_FAILURE,
 			     slice_of(NULL, 0));
 		in_end(ike);
 		return;
 	}
-	memcpy(n->ke_public, r->public_value, r->public_len);
-	n->ke_public_len = r->public_len;
-	secret_move(&n->shared, &r->shared);
 	peer = make_ike(ike, n, false);
 	if (!peer) {
 		reply_notify(ike, N_TEMPORARY_FAILURE, slice_of(NULL, 0));
@@ -463,15 +399,6 @@ static bool rekey_obstacle(const struct ike_sa *ike)
 		     t->kind == TASK_CHILD_DELETE);
 }
 
-static void refuse_group(struct ike_sa *ike, uint16_t group)
-{
-	uint8_t buf[2];
-	struct wr w = wr_of(buf, sizeof(buf));
-
-	wr_u16(&w, group);
-	reply_notify(ike, N_INVALID_KE_PAYLOAD, wr_slice(&w));
-}
-
 static uint16_t take_request(struct ike_sa *ike, struct ike_nego *n, const struct ike_msg *msg)
 {
 	if (proposal_select(&ike->conn->ike, &msg->sa, true, false, &n->chosen) < 0 ||
@@ -479,20 +406,19 @@ static uint16_t take_request(struct ike_sa *ike, struct ike_nego *n, const struc
 		core_count(ike->agent, no_proposal);
 		return N_NO_PROPOSAL_CHOSEN;
 	}
-	n->group = n->suite.ke;
+	n->kx.group = n->suite.ke;
 	n->ni.n = (uint16_t)msg->nonce.n;
 	memcpy(n->ni.b, msg->nonce.p, msg->nonce.n);
 	n->nr.n = IKE_NONCE_LEN;
 	if (ike->agent->core->parts->random(n->nr.b, IKE_NONCE_LEN) < 0)
 		return N_TEMPORARY_FAILURE;
-	return !msg_has(msg, IKE_PL_KE) || msg->ke.group != n->group ? N_INVALID_KE_PAYLOAD : 0;
+	return !msg_has(msg, IKE_PL_KE) || msg->ke.group != n->kx.group ? N_INVALID_KE_PAYLOAD : 0;
 }
 
 void rekey_ike_request(struct ike_sa *ike, const struct ike_msg *msg)
 {
 	uint16_t refusal = rekey_obstacle(ike) ? N_TEMPORARY_FAILURE : 0;
 	struct ike_nego *n;
-	int err;
 
 	if (refusal) {
 		reply_notify(ike, refusal, slice_of(NULL, 0));
@@ -510,18 +436,13 @@ void rekey_ike_request(struct ike_sa *ike, const struct ike_msg *msg)
 	refusal = take_request(ike, n, msg);
 	if (refusal) {
 		if (refusal == N_INVALID_KE_PAYLOAD)
-			refuse_group(ike, n->group);
+			kx_refuse_group(ike, n->kx.group);
 		else
 			reply_notify(ike, refusal, slice_of(NULL, 0));
 		in_end(ike);
 		return;
 	}
-	err = job_ke_respond(ike->agent->jobs, n->group, msg->ke.data, on_ke_responded, ike->agent,
-			     job_ref_of(ike, n->id));
-	if (err < 0) {
-		reply_notify(ike, N_TEMPORARY_FAILURE, slice_of(NULL, 0));
-		in_end(ike);
-	}
+	kx_respond(ike, &n->kx, msg->ke.data, on_ke_responded);
 }
 
 int ike_rekey(struct ike_sa *ike, struct batch *b)

@@ -87,7 +87,7 @@ static struct child_nego *offer(bool first)
 	struct outcome why;
 
 	assert_int_equal(nego_offer(ike, n, NULL, first, &why), 0);
-	n->ke = ke_new(n->group);
+	n->kx.ke = ke_new(n->kx.group);
 	return n;
 }
 
@@ -267,7 +267,7 @@ static void group_and_value_do_not_fit(void **state)
 	craft();
 	msg_put_sa(&chain, n->offer);
 	msg_put_nonce(&chain, slice_of(n->ni.b, n->ni.n));
-	msg_put_ke(&chain, KE_ECP_256, ke_public(n->ke));
+	msg_put_ke(&chain, KE_ECP_256, ke_public(n->kx.ke));
 	msg_put_ts(&chain, IKE_PL_TSI, &n->ts_local);
 	msg_put_ts(&chain, IKE_PL_TSR, &n->ts_remote);
 	ask(IKE_CREATE_CHILD_SA);
