@@ -2,17 +2,23 @@
 #include "conf_int.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define AT(member) offsetof(struct child_conf, member)
+/* A child being read: lists at full length. */
+struct draft {
+	struct child_conf child;
+	struct proposals esp;
+	struct ts_list local_ts, remote_ts;
+};
+
+#define AT(member) offsetof(struct draft, child.member)
 enum { LIFE_MAX_S = 365 * 86400 };
 
 static int read_esp(const struct settings *s, const struct settings_key *key, void *out,
 		    struct settings_error *err)
 {
-	struct child_conf *c = out;
-
-	return conf_read_proposals(s, key, IKE_PROTO_ESP, &c->esp, err);
+	return conf_read_proposals(s, key, IKE_PROTO_ESP, &((struct draft *)out)->esp, err);
 }
 
 static int read_ah(const struct settings *s, const struct settings_key *key, void *out,
@@ -25,17 +31,17 @@ static int read_ah(const struct settings *s, const struct settings_key *key, voi
 static int read_local_ts(const struct settings *s, const struct settings_key *key, void *out,
 			 struct settings_error *err)
 {
-	struct child_conf *c = out;
+	struct draft *d = out;
 
-	return conf_read_ts(s, key, &c->local_ts, &c->local_dynamic, err);
+	return conf_read_ts(s, key, &d->local_ts, &d->child.local_dynamic, err);
 }
 
 static int read_remote_ts(const struct settings *s, const struct settings_key *key, void *out,
 			  struct settings_error *err)
 {
-	struct child_conf *c = out;
+	struct draft *d = out;
 
-	return conf_read_ts(s, key, &c->remote_ts, &c->remote_dynamic, err);
+	return conf_read_ts(s, key, &d->remote_ts, &d->child.remote_dynamic, err);
 }
 
 static int read_mode(const struct settings *s, const struct settings_key *key, void *out,
@@ -53,7 +59,7 @@ static int read_mode(const struct settings *s, const struct settings_key *key, v
 	    {"beet", -1},
 	    {"iptfs", -1},
 	};
-	struct child_conf *c = out;
+	struct child_conf *c = &((struct draft *)out)->child;
 
 	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
 		if (strcmp(key->value, modes[i].word) != 0)
@@ -72,7 +78,7 @@ static int read_mode(const struct settings *s, const struct settings_key *key, v
 static int read_tfc(const struct settings *s, const struct settings_key *key, void *out,
 		    struct settings_error *err)
 {
-	struct child_conf *c = out;
+	struct child_conf *c = &((struct draft *)out)->child;
 	uint64_t v;
 
 	if (strcmp(key->value, "mtu") == 0)
@@ -88,7 +94,7 @@ static int read_tfc(const struct settings *s, const struct settings_key *key, vo
 static int read_copy_dscp(const struct settings *s, const struct settings_key *key, void *out,
 			  struct settings_error *err)
 {
-	struct child_conf *c = out;
+	struct child_conf *c = &((struct draft *)out)->child;
 	bool both;
 
 	if (settings_bool(key->value, &both) == 0) {
@@ -160,13 +166,15 @@ const struct settings_field child_conf_fields[] = {
     {0},
 };
 
-static void set_defaults(struct child_conf *c)
+static void set_defaults(struct draft *d)
 {
+	struct child_conf *c = &d->child;
+
 	c->mode = CONF_MODE_TUNNEL;
 	c->replay_window = 32;
 	c->copy_df = c->copy_ecn = c->copy_dscp_out = true;
-	conf_ts_dynamic(&c->local_ts, &c->local_dynamic);
-	conf_ts_dynamic(&c->remote_ts, &c->remote_dynamic);
+	conf_ts_dynamic(&d->local_ts, &c->local_dynamic);
+	conf_ts_dynamic(&d->remote_ts, &c->remote_dynamic);
 }
 
 /* A soft limit, the hard one and the random share of the soft one, of one unit. */
@@ -225,23 +233,48 @@ static int complete_limits(const struct settings *s, struct child_conf *c,
 	return rc;
 }
 
-int child_read(const struct settings *s, struct child_conf *c, struct settings_error *err)
+static int read_child(const struct settings *s, struct draft *d, struct settings_error *err)
 {
 	const struct settings *sub = TAILQ_FIRST(&s->sections);
+	struct child_conf *c = &d->child;
 	int rc;
 
-	set_defaults(c);
-	rc = conf_name(s, c->name, c->file, &c->line, err);
+	set_defaults(d);
+	rc = conf_name(s, c->name, &c->file, &c->line, err);
 	if (rc < 0)
 		return rc;
 	if (sub)
 		return settings_unknown(sub, NULL, CONF_WORDS(NULL), err);
-	rc = settings_table_read(s, child_conf_fields, c, err);
+	rc = settings_table_read(s, child_conf_fields, d, err);
 	if (rc < 0)
 		return rc;
 	if (c->inactivity)
 		return settings_err(err, s, settings_key(s, "inactivity"), "not supported yet");
-	if (c->esp.n == 0)
-		conf_proposals_default(IKE_PROTO_ESP, &c->esp);
-	return complete_limits(s, c, err);
+	if (d->esp.n == 0)
+		conf_proposals_default(IKE_PROTO_ESP, &d->esp);
+	rc = complete_limits(s, c, err);
+	if (rc < 0)
+		return rc;
+	c->esp = proposals_keep(&d->esp);
+	c->local_ts = ts_keep(&d->local_ts);
+	c->remote_ts = ts_keep(&d->remote_ts);
+	if (c->esp && c->local_ts && c->remote_ts)
+		return 0;
+	settings_err(err, s, NULL, "out of memory");
+	return -ENOMEM;
+}
+
+int child_read(const struct settings *s, struct child_conf *c, struct settings_error *err)
+{
+	struct draft *d = calloc(1, sizeof(*d));
+	int rc;
+
+	if (!d) {
+		settings_err(err, s, NULL, "out of memory");
+		return -ENOMEM;
+	}
+	rc = read_child(s, d, err);
+	*c = d->child;
+	free(d);
+	return rc;
 }

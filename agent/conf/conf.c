@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "conf_int.h"
 
+#include "common/keep.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static void child_drop_kept(struct child_conf *c)
+{
+	keep_drop(c->file);
+	keep_drop(c->esp);
+	keep_drop(c->local_ts);
+	keep_drop(c->remote_ts);
+}
 
 struct conn_conf *conn_conf_ref(struct conn_conf *c)
 {
@@ -16,6 +26,14 @@ void conn_conf_unref(struct conn_conf *c)
 {
 	if (!c || --c->refs)
 		return;
+	for (unsigned int i = 0; i < c->n_children; i++)
+		child_drop_kept(&c->child[i]);
+	keep_drop(c->file);
+	keep_drop(c->ike);
+	keep_drop(c->local_id);
+	keep_drop(c->remote_id);
+	free(c->local);
+	free(c->remote);
 	free(c->child);
 	free(c);
 }

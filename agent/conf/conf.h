@@ -12,6 +12,8 @@
  * swanctl.conf as structs: connections and their children. Secrets are not here: the keys role reads
  * them itself, and this reader drops their values unseen. Immutable once loaded, shared by reference:
  * an IKE SA holds a reference to the connection it was made from, so that a reload never pulls it away.
+ * What thousands of connections and SAs have in common (proposals, identities, selectors, names of files) is
+ * kept once, see common/keep.h.
  */
 enum { CONF_NAME_MAX = 64, CONF_ADDRS_MAX = 8 };
 
@@ -40,12 +42,12 @@ struct conf_id {
 
 struct child_conf {
 	char name[CONF_NAME_MAX];
-	char file[SETTINGS_PATH_MAX];
+	const char *file; /* kept */
 	int line;
-	struct proposals esp; /* in order of preference; proto ESP; KE transforms: PFS groups */
+	const struct proposals *esp; /* kept; in order of preference; proto ESP; KE transforms: PFS groups */
 	/* When dynamic, selector 0 stands for our / their outer address: its family is 0, its protocol and
 	 * ports hold. */
-	struct ts_list local_ts, remote_ts;
+	const struct ts_list *local_ts, *remote_ts; /* kept: ts_list_copy, never a struct copy */
 	bool local_dynamic, remote_dynamic;
 	enum conf_mode mode;
 	uint64_t rekey_time, life_time, rand_time; /* seconds, 0 = never */
@@ -64,13 +66,13 @@ struct child_conf {
 struct conn_conf {
 	unsigned int refs;
 	char name[CONF_NAME_MAX];
-	char file[SETTINGS_PATH_MAX];
+	const char *file; /* kept */
 	int line;
-	struct conf_addr local[CONF_ADDRS_MAX], remote[CONF_ADDRS_MAX];
+	struct conf_addr *local, *remote; /* [n_local], [n_remote] */
 	unsigned int n_local, n_remote;
 	uint16_t local_port, remote_port;
-	struct proposals ike; /* proto IKE */
-	struct conf_id local_id, remote_id;
+	const struct proposals *ike; /* kept; proto IKE */
+	const struct conf_id *local_id, *remote_id; /* kept; local: of type 0 when not given */
 	enum conf_auth local_auth, remote_auth;
 	uint64_t rekey_time, reauth_time, over_time, rand_time; /* seconds, 0 = never */
 	uint64_t dpd_delay;
@@ -85,6 +87,15 @@ struct conn_conf {
 	unsigned int n_children;
 	uint8_t digest[32]; /* of all the above: a reload touches only what differs */
 };
+
+/* Kept copies, dropped with keep_drop. NULL: no memory. A kept list of selectors is as long as its n says. */
+const struct proposals *proposals_keep(const struct proposals *p);
+/* A chosen proposal without its SPI, which is another for each SA. */
+const struct proposal *proposal_keep(const struct proposal *p);
+const struct ts_list *ts_keep(const struct ts_list *l);
+const struct conf_id *conf_id_keep(const struct conf_id *id);
+/* No identity; never counted. */
+extern const struct conf_id conf_id_none;
 
 struct conf {
 	struct conn_conf **conn; /* in order of the file */

@@ -12,8 +12,8 @@
 int conn_read(const struct settings *s, struct conn_conf *c, struct settings_error *err);
 int child_read(const struct settings *s, struct child_conf *c, struct settings_error *err);
 /* Name, file and line of a section into its struct; -EINVAL when the name is too long. */
-int conf_name(const struct settings *s, char name[CONF_NAME_MAX], char file[SETTINGS_PATH_MAX],
-	      int *line, struct settings_error *err);
+int conf_name(const struct settings *s, char name[CONF_NAME_MAX], const char **file, int *line,
+	      struct settings_error *err);
 
 /* Values that are lists by comma. */
 int conf_read_proposals(const struct settings *s, const struct settings_key *key,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "conf_int.h"
 
+#include "common/keep.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -8,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A connection being read, with what is accepted and changes nothing yet. */
+/* A connection being read: lists at full length, and what is accepted and changes nothing yet. */
 struct draft {
 	struct conn_conf conn;
+	struct conf_addr local[CONF_ADDRS_MAX], remote[CONF_ADDRS_MAX];
+	struct proposals ike;
+	struct conf_id local_id, remote_id;
 	int send_cert;
 	bool send_certreq;
 };
@@ -39,25 +43,23 @@ static int read_version(const struct settings *s, const struct settings_key *key
 static int read_local_addrs(const struct settings *s, const struct settings_key *key, void *out,
 			    struct settings_error *err)
 {
-	struct conn_conf *c = &((struct draft *)out)->conn;
+	struct draft *d = out;
 
-	return conf_read_addrs(s, key, c->local, &c->n_local, err);
+	return conf_read_addrs(s, key, d->local, &d->conn.n_local, err);
 }
 
 static int read_remote_addrs(const struct settings *s, const struct settings_key *key, void *out,
 			     struct settings_error *err)
 {
-	struct conn_conf *c = &((struct draft *)out)->conn;
+	struct draft *d = out;
 
-	return conf_read_addrs(s, key, c->remote, &c->n_remote, err);
+	return conf_read_addrs(s, key, d->remote, &d->conn.n_remote, err);
 }
 
 static int read_proposals(const struct settings *s, const struct settings_key *key, void *out,
 			  struct settings_error *err)
 {
-	struct conn_conf *c = &((struct draft *)out)->conn;
-
-	return conf_read_proposals(s, key, IKE_PROTO_IKE, &c->ike, err);
+	return conf_read_proposals(s, key, IKE_PROTO_IKE, &((struct draft *)out)->ike, err);
 }
 
 static int read_dscp(const struct settings *s, const struct settings_key *key, void *out,
@@ -163,27 +165,33 @@ bool conf_named(const struct settings *s, const char *prefix)
 	return strncmp(s->name, prefix, strlen(prefix)) == 0;
 }
 
-int conf_name(const struct settings *s, char name[CONF_NAME_MAX], char file[SETTINGS_PATH_MAX],
-	      int *line, struct settings_error *err)
+int conf_name(const struct settings *s, char name[CONF_NAME_MAX], const char **file, int *line,
+	      struct settings_error *err)
 {
 	size_t n = strlen(s->name);
 
 	if (n >= CONF_NAME_MAX)
 		return settings_err(err, s, NULL, "a name longer than %d bytes", CONF_NAME_MAX - 1);
 	memcpy(name, s->name, n + 1);
-	snprintf(file, SETTINGS_PATH_MAX, "%s", s->file);
+	*file = keep(s->file, strlen(s->file) + 1);
+	if (!*file) {
+		settings_err(err, s, NULL, "out of memory");
+		return -ENOMEM;
+	}
 	*line = s->line;
 	return 0;
 }
 
-static void set_defaults(struct conn_conf *c)
+static void set_defaults(struct draft *d)
 {
+	struct conn_conf *c = &d->conn;
+
 	c->refs = 1;
 	c->local_port = c->remote_port = 500;
 	c->keyingtries = 1;
 	c->mobike = true;
-	c->remote_id.any = true;
-	strcpy(c->remote_id.text, "%any");
+	d->remote_id.any = true;
+	strcpy(d->remote_id.text, "%any");
 }
 
 static int read_round(const struct settings *s, const struct settings_field *fields,
@@ -226,16 +234,16 @@ static int read_children(const struct settings *s, struct conn_conf *c, struct s
 		return -ENOMEM;
 	}
 	TAILQ_FOREACH (sub, &s->sections, next) {
-		int rc = child_read(sub, &c->child[c->n_children], err);
+		int rc = child_read(sub, &c->child[c->n_children++], err);
 
 		if (rc < 0)
 			return rc;
-		c->n_children++;
 	}
 	return 0;
 }
 
-static int read_sections(const struct settings *s, struct conn_conf *c, struct settings_error *err)
+static int read_sections(const struct settings *s, struct draft *d, struct conn_conf *c,
+			 struct settings_error *err)
 {
 	const struct settings *sub, *local = NULL, *remote = NULL;
 	int rc = 0;
@@ -247,9 +255,9 @@ static int read_sections(const struct settings *s, struct conn_conf *c, struct s
 			return settings_err(err, sub, NULL,
 					    "a second authentication round is not supported yet");
 		if (is_local)
-			rc = read_round(local = sub, local_fields, &c->local_id, err);
+			rc = read_round(local = sub, local_fields, &d->local_id, err);
 		else if (is_remote)
-			rc = read_round(remote = sub, remote_fields, &c->remote_id, err);
+			rc = read_round(remote = sub, remote_fields, &d->remote_id, err);
 		else if (strcmp(sub->name, "children") == 0)
 			rc = read_children(sub, c, err);
 		else
@@ -294,6 +302,24 @@ static void any_addr(struct conf_addr *list, unsigned int *n)
 {
 	if (*n == 0)
 		list[(*n)++] = (struct conf_addr){0};
+}
+
+static struct conf_addr *addrs_dup(const struct conf_addr *list, unsigned int n)
+{
+	struct conf_addr *out = malloc(n * sizeof(*list));
+
+	return out ? memcpy(out, list, n * sizeof(*list)) : NULL;
+}
+
+/* From full length to what there is: a gateway has thousands of connections. 0 or -ENOMEM. */
+static int settle(const struct draft *d, struct conn_conf *c)
+{
+	c->local = addrs_dup(d->local, c->n_local);
+	c->remote = addrs_dup(d->remote, c->n_remote);
+	c->ike = proposals_keep(&d->ike);
+	c->local_id = conf_id_keep(&d->local_id);
+	c->remote_id = conf_id_keep(&d->remote_id);
+	return c->local && c->remote && c->ike && c->local_id && c->remote_id ? 0 : -ENOMEM;
 }
 
 static bool has_peer(const struct conn_conf *c)
@@ -344,6 +370,38 @@ static int refuse_unsupported(const struct settings *s, const struct conn_conf *
 	return 0;
 }
 
+static int read_conn(const struct settings *s, struct draft *d, struct conn_conf *c,
+		     struct settings_error *err)
+{
+	int rc;
+
+	set_defaults(d);
+	rc = conf_name(s, d->conn.name, &d->conn.file, &d->conn.line, err);
+	if (rc == 0)
+		rc = settings_table_read(s, conn_fields, d, err);
+	/* From here on the caller's struct owns what hangs on it, also of a half-read connection. */
+	*c = d->conn;
+	if (rc == 0)
+		rc = read_sections(s, d, c, err);
+	if (rc == 0)
+		rc = complete_times(s, c, err);
+	if (rc == 0)
+		rc = refuse_unsupported(s, c, err);
+	if (rc < 0)
+		return rc;
+	if (d->ike.n == 0)
+		conf_proposals_default(IKE_PROTO_IKE, &d->ike);
+	any_addr(d->local, &c->n_local);
+	any_addr(d->remote, &c->n_remote);
+	/* %any of ours is not an identity to show: then the address is. */
+	if (d->local_id.any)
+		d->local_id = conf_id_none;
+	rc = settle(d, c);
+	if (rc < 0)
+		settings_err(err, s, NULL, "out of memory");
+	return rc;
+}
+
 int conn_read(const struct settings *s, struct conn_conf *c, struct settings_error *err)
 {
 	struct draft *d = calloc(1, sizeof(*d));
@@ -353,28 +411,10 @@ int conn_read(const struct settings *s, struct conn_conf *c, struct settings_err
 		settings_err(err, s, NULL, "out of memory");
 		return -ENOMEM;
 	}
-	set_defaults(&d->conn);
-	rc = conf_name(s, d->conn.name, d->conn.file, &d->conn.line, err);
-	if (rc == 0)
-		rc = settings_table_read(s, conn_fields, d, err);
-	/* From here on the caller's struct owns the children, also of a half-read connection. */
-	*c = d->conn;
+	rc = read_conn(s, d, c, err);
 	free(d);
-	if (rc == 0)
-		rc = read_sections(s, c, err);
-	if (rc == 0)
-		rc = complete_times(s, c, err);
-	if (rc == 0)
-		rc = refuse_unsupported(s, c, err);
 	if (rc < 0)
 		return rc;
-	if (c->ike.n == 0)
-		conf_proposals_default(IKE_PROTO_IKE, &c->ike);
-	any_addr(c->local, &c->n_local);
-	any_addr(c->remote, &c->n_remote);
-	/* %any of ours is not an identity to show: then the address is. */
-	if (c->local_id.any)
-		memset(&c->local_id, 0, sizeof(c->local_id));
 	warn(c);
 	rc = conf_digest(c);
 	if (rc < 0)

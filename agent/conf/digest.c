@@ -90,9 +90,9 @@ static void put_child(struct wr *w, const struct child_conf *c)
 	};
 
 	put_text(w, c->name);
-	put_proposals(w, &c->esp);
-	put_ts_list(w, &c->local_ts, c->local_dynamic);
-	put_ts_list(w, &c->remote_ts, c->remote_dynamic);
+	put_proposals(w, c->esp);
+	put_ts_list(w, c->local_ts, c->local_dynamic);
+	put_ts_list(w, c->remote_ts, c->remote_dynamic);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 		wr_u64(w, numbers[i]);
 }
@@ -109,9 +109,9 @@ static void put_conn(struct wr *w, const struct conn_conf *c)
 	put_text(w, c->name);
 	put_addrs(w, c->local, c->n_local);
 	put_addrs(w, c->remote, c->n_remote);
-	put_proposals(w, &c->ike);
-	put_id(w, &c->local_id);
-	put_id(w, &c->remote_id);
+	put_proposals(w, c->ike);
+	put_id(w, c->local_id);
+	put_id(w, c->remote_id);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 		wr_u64(w, numbers[i]);
 	wr_u32(w, c->n_children);

@@ -95,8 +95,8 @@ static void write_child(struct vici_wr *v, const struct child_conf *c)
 	vici_kv(v, "start_action", action_text(c->start_action));
 	vici_kv(v, "dpd_action", dpd_text(c->dpd_action));
 	vici_kv(v, "close_action", action_text(c->close_action));
-	write_ts(v, "local-ts", &c->local_ts, c->local_dynamic);
-	write_ts(v, "remote-ts", &c->remote_ts, c->remote_dynamic);
+	write_ts(v, "local-ts", c->local_ts, c->local_dynamic);
+	write_ts(v, "remote-ts", c->remote_ts, c->remote_dynamic);
 	vici_section_end(v);
 }
 
@@ -123,8 +123,8 @@ static void write_conn(struct vici_wr *v, const struct conn_conf *c)
 	vici_kv(v, "unique", unique_text(c->unique));
 	if (c->dpd_delay)
 		vici_kvf(v, "dpd_delay", "%llu", (unsigned long long)c->dpd_delay);
-	write_auth(v, "local-1", c->local_auth, &c->local_id);
-	write_auth(v, "remote-1", c->remote_auth, &c->remote_id);
+	write_auth(v, "local-1", c->local_auth, c->local_id);
+	write_auth(v, "remote-1", c->remote_auth, c->remote_id);
 	vici_section(v, "children");
 	for (unsigned int i = 0; i < c->n_children; i++)
 		write_child(v, &c->child[i]);
@@ -199,8 +199,8 @@ static int next_policy(struct client *cl, struct listing *l)
 	vici_kv(&v, "child", c->name);
 	vici_kv(&v, "ike", conn->name);
 	vici_kv(&v, "mode", mode_text(c->mode));
-	write_ts(&v, "local-ts", &c->local_ts, c->local_dynamic);
-	write_ts(&v, "remote-ts", &c->remote_ts, c->remote_dynamic);
+	write_ts(&v, "local-ts", c->local_ts, c->local_dynamic);
+	write_ts(&v, "remote-ts", c->remote_ts, c->remote_dynamic);
 	vici_section_end(&v);
 	return listing_send(cl, &v) ? 0 : 1;
 }

@@ -79,14 +79,15 @@ void ike_fields(struct vici_wr *v, const struct ike_sa *ike)
 	vici_kvf(v, "uniqueid", "%u", ike->id);
 	vici_kv(v, "version", "2");
 	vici_kv(v, "state", ike_state_name(ike->state));
-	host(v, "local", &ike->local, &ike->local_id);
-	host(v, "remote", &ike->remote, &ike->remote_id);
+	host(v, "local", &ike->local, ike->local_id);
+	host(v, "remote", &ike->remote, ike->remote_id);
 	if (ike->initiator)
 		vici_kv(v, "initiator", "yes");
 	vici_kvf(v, "initiator-spi", "%016llx", (unsigned long long)ike->spi_i);
 	vici_kvf(v, "responder-spi", "%016llx", (unsigned long long)ike->spi_r);
 	nat(v, ike);
-	algorithms(v, &ike->proposal);
+	if (ike->proposal)
+		algorithms(v, ike->proposal);
 	if (!up)
 		return;
 	vici_kvf(v, "established", "%llu",
@@ -161,7 +162,7 @@ void child_fields(struct vici_wr *v, const struct agent *a, const struct child_s
 		vici_kv(v, "encap", "yes");
 	vici_kvf(v, "spi-in", "%08x", child->spi_in);
 	vici_kvf(v, "spi-out", "%08x", child->spi_out);
-	algorithms(v, &child->proposal);
+	algorithms(v, child->proposal);
 	if (child->suite.esn)
 		vici_kv(v, "esn", "1");
 	if (a->engine && in_engine(child) && !engine_stat_get(a->engine, child->engine, &st)) {
@@ -173,8 +174,8 @@ void child_fields(struct vici_wr *v, const struct agent *a, const struct child_s
 		vici_kv(v, "engine", engine_name(a->engine));
 		vici_kvf(v, "slot", "%u", child->engine.slot);
 	}
-	selectors(v, "local-ts", &child->ts_local);
-	selectors(v, "remote-ts", &child->ts_remote);
+	selectors(v, "local-ts", child->ts_local);
+	selectors(v, "remote-ts", child->ts_remote);
 }
 
 void child_section(struct vici_wr *v, const struct agent *a, const struct child_sa *child)

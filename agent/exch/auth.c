@@ -53,7 +53,7 @@ void auth_fault_note(struct ike_sa *ike, const struct auth_fault *f, const char 
 	core->counter[f->reason]++;
 	if (log_budget(&core->log_auth))
 		ike_log(ike, 0, "authentication of '%s' (%s)%s%s failed: %s%s",
-			ike->remote_id.type ? ike->remote_id.text : "?",
+			ike->remote_id->type ? ike->remote_id->text : "?",
 			endpoint_str(&ike->remote, from), ike->setup && ike->setup->peer_method ? " with " : "",
 			ike->setup && ike->setup->peer_method ? ike->setup->peer_method->name : "", f->text,
 			what);
@@ -64,7 +64,7 @@ void auth_fault_note(struct ike_sa *ike, const struct auth_fault *f, const char 
 int auth_octets(struct ike_sa *ike, bool of_initiator, uint8_t **p, size_t *n)
 {
 	const struct setup *s = ike->setup;
-	const struct conf_id *id = of_initiator == ike->initiator ? &ike->local_id : &ike->remote_id;
+	const struct conf_id *id = of_initiator == ike->initiator ? ike->local_id : ike->remote_id;
 	struct ike_id view = conf_id_view(id);
 	const struct nonce *nonce = of_initiator ? &s->nr : &s->ni;
 	size_t first_len = of_initiator ? s->msg_i_len : s->msg_r_len, mac_len = prf_len(ike->suite.prf);
@@ -132,7 +132,7 @@ void auth_prepare(struct ike_sa *ike)
 
 	ike->setup->own_method = auth_method_of(ike->conn->local_auth);
 	if (ike->setup->own_method) {
-		ike_log(ike, 1, "authentication of '%s' (myself) with %s", ike->local_id.text,
+		ike_log(ike, 1, "authentication of '%s' (myself) with %s", ike->local_id->text,
 			ike->setup->own_method->name);
 		ike->setup->own_method->prepare(ike);
 		return;
@@ -195,7 +195,7 @@ void auth_checked(struct ike_sa *ike, const struct auth_fault *fault)
 		fault = &f;
 	}
 	if (!fault)
-		ike_log(ike, 1, "authentication of '%s' with %s successful", ike->remote_id.text,
+		ike_log(ike, 1, "authentication of '%s' with %s successful", ike->remote_id->text,
 			ike->setup->peer_method->name);
 	if (ike->initiator)
 		initiator_checked(ike, fault);
@@ -214,8 +214,8 @@ void auth_established(struct ike_sa *ike)
 	timer_disarm(&a->core->timers, &ike->half_open_timer);
 	core_count(a, established);
 	ike_log(ike, 0, "IKE_SA %s[%u] established between %s[%s]...%s[%s]", ike->conn->name, ike->id,
-		addr_str(&ike->local.ip, local), ike->local_id.text,
-		addr_str(&ike->remote.ip, remote), ike->remote_id.text);
+		addr_str(&ike->local.ip, local), ike->local_id->text,
+		addr_str(&ike->remote.ip, remote), ike->remote_id->text);
 	ike_timers_start(ike);
 	observe(a, SA_EV_IKE_UP, ike, NULL, NULL, NULL);
 }

@@ -18,17 +18,22 @@ static void connect_fail(struct ike_sa *ike, int error, const char *text)
 void auth_start(struct ike_sa *ike)
 {
 	const struct conn_conf *conn = ike->conn;
+	struct conf_id mine, theirs;
 
-	local_id_of(conn, &ike->local.ip, &ike->local_id);
-	if (conn->remote_id.any)
-		ike->remote_id = (struct conf_id){.any = true, .text = "%any"};
+	local_id_of(conn, &ike->local.ip, &mine);
+	if (conn->remote_id->any)
+		theirs = (struct conf_id){.any = true, .text = "%any"};
 	else
-		ike->remote_id = conn->remote_id;
-	if (!ike->remote_id.type && !ike->remote_id.any) {
+		theirs = *conn->remote_id;
+	if (!theirs.type && !theirs.any) {
 		struct ike_id id = {.type = ike->remote.ip.family == 6 ? ID_IPV6_ADDR : ID_IPV4_ADDR,
 				    .data = slice_of(ike->remote.ip.b, addr_len(&ike->remote.ip))};
 
-		id_store(&id, &ike->remote_id);
+		id_store(&id, &theirs);
+	}
+	if (ike_set_local_id(ike, &mine) < 0 || ike_set_remote_id(ike, &theirs) < 0) {
+		connect_fail(ike, -ENOMEM, "no memory");
+		return;
 	}
 	auth_prepare(ike);
 }
@@ -53,13 +58,13 @@ void initiator_prepared(struct ike_sa *ike, const struct auth_fault *fault)
 		connect_fail(ike, t->nego ? why.error : -ENOMEM, t->nego ? why.text : "no memory");
 		return;
 	}
-	local = conf_id_view(&ike->local_id);
+	local = conf_id_view(ike->local_id);
 	chain_start(ike->agent, &chain);
 	msg_put_id(&chain, IKE_PL_IDI, &local);
 	if (ike->setup->own_method->put)
 		ike->setup->own_method->put(ike, &chain);
-	if (conn->remote_id.type && !conn->remote_id.any) {
-		remote = conf_id_view(&conn->remote_id);
+	if (conn->remote_id->type && !conn->remote_id->any) {
+		remote = conf_id_view(conn->remote_id);
 		msg_put_id(&chain, IKE_PL_IDR, &remote);
 	}
 	auth_put_own(ike, &chain);
@@ -122,7 +127,7 @@ static void reject_peer(struct ike_sa *ike, const struct auth_fault *f)
 	struct outcome o;
 
 	auth_fault_note(ike, f, "");
-	outcome_set(&o, -EACCES, "authentication of the peer '%.48s' failed: %.100s", ike->remote_id.text,
+	outcome_set(&o, -EACCES, "authentication of the peer '%.48s' failed: %.100s", ike->remote_id->text,
 		    f->text);
 	/* RFC 7296 2.21.2: the responder believes it is established; tell it. */
 	ike_delete(ike, END_FAILED, N_AUTHENTICATION_FAILED, NULL);
@@ -181,6 +186,7 @@ void auth_response(struct ike_sa *ike, const struct ike_msg *msg)
 	const struct ike_notify_pl *n = msg_error_notify(msg);
 	struct setup *s = ike->setup;
 	struct task *t = task_active(ike);
+	struct conf_id theirs;
 	struct auth_fault f;
 	struct outcome o;
 
@@ -192,11 +198,16 @@ void auth_response(struct ike_sa *ike, const struct ike_msg *msg)
 		char got[ID_STRLEN];
 
 		auth_fault_set(&f, IKE_C_auth_identity, -EACCES, "it says '%.60s', '%.60s' is required",
-			       id_str(&msg->id_r, got), ike->remote_id.text);
+			       id_str(&msg->id_r, got), ike->remote_id->text);
 		reject_peer(ike, &f);
 		return;
 	}
-	id_store(&msg->id_r, &ike->remote_id);
+	id_store(&msg->id_r, &theirs);
+	if (ike_set_remote_id(ike, &theirs) < 0) {
+		auth_fault_set(&f, IKE_C_no_memory, -ENOMEM, "no memory");
+		reject_peer(ike, &f);
+		return;
+	}
 	s->child_error = n ? n->type : 0;
 	if (!n && t->nego)
 		s->child_bad = nego_answer(ike, t->nego, msg, NULL, &o) < 0;

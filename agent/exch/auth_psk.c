@@ -18,7 +18,7 @@ static void key_fault(struct ike_sa *ike, struct auth_fault *f, int error)
 {
 	if (error == -ENOENT)
 		auth_fault_set(f, IKE_C_auth_no_key, -ENOKEY, "no shared key found for '%.48s' - '%.48s'",
-			       ike->local_id.text, ike->remote_id.text);
+			       ike->local_id->text, ike->remote_id->text);
 	else
 		auth_fault_set(f, IKE_C_auth_no_answer, error, "keys process does not answer: %s",
 			       strerror(-error));
@@ -27,7 +27,7 @@ static void key_fault(struct ike_sa *ike, struct auth_fault *f, int error)
 static int ask_mac(struct ike_sa *ike, bool of_initiator, keys_mac_fn done)
 {
 	struct agent *a = ike->agent;
-	struct ike_id local = conf_id_view(&ike->local_id), remote = conf_id_view(&ike->remote_id);
+	struct ike_id local = conf_id_view(ike->local_id), remote = conf_id_view(ike->remote_id);
 	uint8_t *octets;
 	size_t n;
 	int err = auth_octets(ike, of_initiator, &octets, &n);

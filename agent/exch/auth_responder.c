@@ -21,7 +21,7 @@ static void refuse_peer(struct ike_sa *ike, const struct auth_fault *f)
 
 static void auth_reply(struct ike_sa *ike, struct child_nego *n)
 {
-	struct ike_id id = conf_id_view(&ike->local_id);
+	struct ike_id id = conf_id_view(ike->local_id);
 	struct msg_wr chain;
 
 	chain_start(ike->agent, &chain);
@@ -94,8 +94,9 @@ void responder_checked(struct ike_sa *ike, const struct auth_fault *fault)
 static bool switch_conn(struct ike_sa *ike, const struct ike_msg *msg)
 {
 	struct path path = {.local = ike->local, .remote = ike->remote};
-	struct conn_conf *conn = conn_by_ids(ike->agent, &path, &ike->proposal, &msg->id_i, &msg->id_r,
+	struct conn_conf *conn = conn_by_ids(ike->agent, &path, ike->proposal, &msg->id_i, &msg->id_r,
 					     ike->conn);
+	struct conf_id mine;
 
 	if (!conn)
 		return false;
@@ -104,16 +105,22 @@ static bool switch_conn(struct ike_sa *ike, const struct ike_msg *msg)
 		conn_conf_unref(ike->conn);
 		ike->conn = conn_conf_ref(conn);
 	}
-	local_id_of(conn, &ike->local.ip, &ike->local_id);
-	return true;
+	local_id_of(conn, &ike->local.ip, &mine);
+	return ike_set_local_id(ike, &mine) == 0;
 }
 
 void auth_request(struct ike_sa *ike, const struct ike_msg *msg)
 {
+	struct conf_id theirs;
 	struct auth_fault f;
 
-	id_store(&msg->id_i, &ike->remote_id);
-	if (msg->id_i.data.n > sizeof(ike->remote_id.b) || !switch_conn(ike, msg)) {
+	id_store(&msg->id_i, &theirs);
+	if (ike_set_remote_id(ike, &theirs) < 0) {
+		auth_fault_set(&f, IKE_C_no_memory, -ENOMEM, "no memory");
+		refuse_peer(ike, &f);
+		return;
+	}
+	if (msg->id_i.data.n > sizeof(theirs.b) || !switch_conn(ike, msg)) {
 		auth_fault_set(&f, IKE_C_auth_no_conn, -EACCES, "no connection matches the identities");
 		refuse_peer(ike, &f);
 		return;

@@ -17,12 +17,12 @@ static void log_established(const struct child_sa *c)
 	char local[256], remote[256], text[128];
 
 	ike_log_group(c->ike, LOG_CHILD, 1, "selected proposal: ESP:%s",
-		      proposal_str(&c->proposal, text, sizeof(text)));
+		      proposal_str(c->proposal, text, sizeof(text)));
 	ike_log_group(c->ike, LOG_CHILD, 0,
 		      "CHILD_SA %s{%u} established with SPIs %08x_i %08x_o and TS %s === %s",
 		      c->conf->name, c->id, c->spi_in, c->spi_out,
-		      ts_list_str(&c->ts_local, local, sizeof(local)),
-		      ts_list_str(&c->ts_remote, remote, sizeof(remote)));
+		      ts_list_str(c->ts_local, local, sizeof(local)),
+		      ts_list_str(c->ts_remote, remote, sizeof(remote)));
 }
 
 static void on_rekey(struct timer *timer)
@@ -245,8 +245,8 @@ static struct child_sa *stand_in(const struct child_sa *gone)
 			if (c != gone && (child_up(c) || (c->state == CHILD_REKEYED &&
 							  c->replaced_by == gone->id)) &&
 			    strcmp(c->conf->name, gone->conf->name) == 0 &&
-			    ts_list_equal(&c->ts_local, &gone->ts_local) &&
-			    ts_list_equal(&c->ts_remote, &gone->ts_remote))
+			    ts_list_equal(c->ts_local, gone->ts_local) &&
+			    ts_list_equal(c->ts_remote, gone->ts_remote))
 				return c;
 	}
 	return NULL;

@@ -62,8 +62,8 @@ bool engine_usable(const struct agent *a, struct outcome *why)
 void child_ts(const struct child_conf *conf, const struct endpoint *local, const struct endpoint *remote,
 	      struct ts_list *ts_local, struct ts_list *ts_remote)
 {
-	*ts_local = conf->local_ts;
-	*ts_remote = conf->remote_ts;
+	ts_list_copy(ts_local, conf->local_ts);
+	ts_list_copy(ts_remote, conf->remote_ts);
 	if (conf->local_dynamic)
 		ts_local->ts[0].lo = ts_local->ts[0].hi = local->ip;
 	if (conf->remote_dynamic)
@@ -105,11 +105,11 @@ int nego_offer(struct ike_sa *ike, struct child_nego *n, const struct child_sa *
 		n->offer = malloc(sizeof(*n->offer));
 	if (!n->offer)
 		return outcome_set(why, -ENOMEM, "no memory");
-	proposals_prepare(&n->conf->esp, spi_bytes(n->spi_in, spi).p, 4, first, n->offer);
+	proposals_prepare(n->conf->esp, spi_bytes(n->spi_in, spi).p, 4, first, n->offer);
 	/* RFC 7296 2.9.2: a rekey asks for what is in use. */
 	if (old) {
-		n->ts_local = old->ts_local;
-		n->ts_remote = old->ts_remote;
+		ts_list_copy(&n->ts_local, old->ts_local);
+		ts_list_copy(&n->ts_remote, old->ts_remote);
 		n->old_id = old->id;
 		n->reqid = old->reqid;
 	} else {
@@ -162,8 +162,8 @@ int nego_answer(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *
 	if (!msg->ts_i.n || !msg->ts_r.n || !ts_list_subset(&msg->ts_i, &n->ts_local) ||
 	    !ts_list_subset(&msg->ts_r, &n->ts_remote))
 		return outcome_set(why, -EPROTO, "peer's traffic selectors are wider than proposed");
-	if (old && (!ts_list_subset(&old->ts_local, &msg->ts_i) ||
-		    !ts_list_subset(&old->ts_remote, &msg->ts_r)))
+	if (old && (!ts_list_subset(old->ts_local, &msg->ts_i) ||
+		    !ts_list_subset(old->ts_remote, &msg->ts_r)))
 		return outcome_set(why, -EPROTO,
 				   "peer narrowed the traffic selectors of a CHILD_SA in use");
 	n->ts_local = msg->ts_i;
@@ -232,8 +232,8 @@ uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_
 	if (old) {
 		n->conf = narrow(ike, old->conf, msg, &n->ts_local, &n->ts_remote) ? old->conf : NULL;
 		/* RFC 7296 2.9.2: not narrower than what is in use. */
-		if (n->conf && (!ts_list_subset(&old->ts_local, &n->ts_local) ||
-				!ts_list_subset(&old->ts_remote, &n->ts_remote)))
+		if (n->conf && (!ts_list_subset(old->ts_local, &n->ts_local) ||
+				!ts_list_subset(old->ts_remote, &n->ts_remote)))
 			n->conf = NULL;
 		n->old_id = old->id;
 		n->reqid = old->reqid;
@@ -244,7 +244,7 @@ uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_
 		log_no_ts(ike, msg);
 		return N_TS_UNACCEPTABLE;
 	}
-	if (proposal_select(&n->conf->esp, &msg->sa, true, first, &n->chosen) < 0 || take_chosen(n) < 0) {
+	if (proposal_select(n->conf->esp, &msg->sa, true, first, &n->chosen) < 0 || take_chosen(n) < 0) {
 		core_count(ike->agent, no_proposal);
 		ike_log_group(ike, LOG_CHILD, 1, "no acceptable ESP proposal for CHILD_SA %s",
 			      n->conf->name);
@@ -344,7 +344,8 @@ static void on_in(void *ctx, struct sa_ref ref, uint64_t tag, int error)
 
 static struct child_sa *make_child(struct ike_sa *ike, struct child_nego *n)
 {
-	struct child_sa *c = child_new(ike, n->conn, n->conf, n->slot);
+	struct child_sa *c = child_new(ike, n->conn, n->conf, n->slot, &n->chosen, &n->ts_local,
+				       &n->ts_remote);
 	const struct nonce *low = &n->ni;
 
 	if (!c)
@@ -352,9 +353,6 @@ static struct child_sa *make_child(struct ike_sa *ike, struct child_nego *n)
 	n->have_slot = false;
 	n->child_id = c->id;
 	c->suite = n->suite;
-	c->proposal = n->chosen;
-	c->ts_local = n->ts_local;
-	c->ts_remote = n->ts_remote;
 	c->mode = n->conf->mode;
 	c->encap = ike->nat_local || ike->nat_remote || ike->nat_forced;
 	c->spi_in = n->spi_in;

@@ -294,9 +294,9 @@ static bool selects(const struct child_conf *child, const struct engine_inherite
 {
 	for (uint32_t i = 0; i < p->n; i++)
 		if ((!child->local_dynamic &&
-		     !range_within(&p->row[i].src_lo, &p->row[i].src_hi, &child->local_ts)) ||
+		     !range_within(&p->row[i].src_lo, &p->row[i].src_hi, child->local_ts)) ||
 		    (!child->remote_dynamic &&
-		     !range_within(&p->row[i].dst_lo, &p->row[i].dst_hi, &child->remote_ts)))
+		     !range_within(&p->row[i].dst_lo, &p->row[i].dst_hi, child->remote_ts)))
 			return false;
 	return true;
 }

@@ -51,7 +51,7 @@ struct conn_conf *conn_by_addrs(const struct agent *a, const struct path *path,
 		if (!fit)
 			continue;
 		*any = true;
-		if (fit <= best_fit || proposal_select(&conf->conn[i]->ike, offered, true, false, &p) < 0)
+		if (fit <= best_fit || proposal_select(conf->conn[i]->ike, offered, true, false, &p) < 0)
 			continue;
 		best = conf->conn[i];
 		best_fit = fit;
@@ -82,8 +82,8 @@ static void id_of_addr(const struct ip_addr *ip, struct conf_id *out)
 
 void local_id_of(const struct conn_conf *conn, const struct ip_addr *local, struct conf_id *out)
 {
-	if (conn->local_id.type && !conn->local_id.any)
-		*out = conn->local_id;
+	if (conn->local_id->type && !conn->local_id->any)
+		*out = *conn->local_id;
 	else
 		id_of_addr(local, out);
 }
@@ -93,8 +93,8 @@ bool remote_id_fits(const struct conn_conf *conn, const struct ip_addr *remote, 
 	struct conf_id addr;
 	struct ike_id id;
 
-	if (conn->remote_id.any || conn->remote_id.type)
-		return conf_id_matches(&conn->remote_id, got);
+	if (conn->remote_id->any || conn->remote_id->type)
+		return conf_id_matches(conn->remote_id, got);
 	id_of_addr(remote, &addr);
 	id = conf_id_view(&addr);
 	return id_equal(&id, got);
@@ -118,9 +118,9 @@ static unsigned int id_fit(const struct conn_conf *conn, const struct path *path
 	local_id_of(conn, &path->local.ip, &local);
 	if (id_r->type && !conf_id_matches(&local, id_r))
 		return 0;
-	if (!conn->remote_id.any)
+	if (!conn->remote_id->any)
 		fit += FIT_ID_REMOTE;
-	if (id_r->type && conn->local_id.type)
+	if (id_r->type && conn->local_id->type)
 		fit += FIT_ID_LOCAL;
 	return fit;
 }
@@ -141,7 +141,7 @@ struct conn_conf *conn_by_ids(const struct agent *a, const struct path *path,
 
 		if (!fit || fit < best_fit || (fit == best_fit && conn != now))
 			continue;
-		if (proposal_select(&conn->ike, &offered, true, false, &p) < 0)
+		if (proposal_select(conn->ike, &offered, true, false, &p) < 0)
 			continue;
 		best = conn;
 		best_fit = fit;

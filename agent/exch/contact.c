@@ -7,7 +7,7 @@
 
 static bool same_peers(const struct ike_sa *a, const struct ike_sa *b)
 {
-	return id_same(&a->local_id, &b->local_id) && id_same(&a->remote_id, &b->remote_id);
+	return id_same(a->local_id, b->local_id) && id_same(a->remote_id, b->remote_id);
 }
 
 /* RFC 7296 2.4: said when we know of no other IKE SA with this peer. */
@@ -57,7 +57,7 @@ static void drop_older(struct ike_sa *ike, const char *why)
 		if (!contact_supersedes(ike, other))
 			continue;
 		ike_log(other, 1, "destroying duplicate IKE_SA for peer '%s', %s",
-			other->remote_id.text, why);
+			other->remote_id->text, why);
 		timer_arm(&ike->agent->core->timers, &other->half_open_timer,
 			  sa_now_ms() + CONTACT_WAIT_MS, on_older);
 	}

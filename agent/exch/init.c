@@ -33,7 +33,7 @@ static void init_send(struct ike_sa *ike)
 	if (s->cookie_len)
 		msg_put_notify(&chain, IKE_PROTO_NONE, N_COOKIE, slice_of(NULL, 0),
 			       slice_of(s->cookie, s->cookie_len));
-	proposals_prepare(&ike->conn->ike, NULL, 0, false, &offer);
+	proposals_prepare(ike->conn->ike, NULL, 0, false, &offer);
 	msg_put_sa(&chain, &offer);
 	msg_put_ke(&chain, s->group, ke_public(s->ke));
 	msg_put_nonce(&chain, slice_of(s->ni.b, s->ni.n));
@@ -142,7 +142,7 @@ void connect_resolved(struct ike_sa *ike, const struct ip_addr *remote)
 		return;
 	}
 	s->ni.n = IKE_NONCE_LEN;
-	s->group = proposals_first_ke(&conn->ike);
+	s->group = proposals_first_ke(conn->ike);
 	ke_start(ike);
 }
 
@@ -182,7 +182,7 @@ static void follow_invalid_ke(struct ike_sa *ike, const struct ike_notify_pl *n)
 	struct rd r = rd_of(n->data);
 	uint16_t group = rd_u16(&r);
 
-	if (!rd_done(&r) || group == s->group || !proposals_have_ke(&ike->conn->ike, group) ||
+	if (!rd_done(&r) || group == s->group || !proposals_have_ke(ike->conn->ike, group) ||
 	    s->ke_tries >= INIT_KE_TRIES)
 		return;
 	s->ke_tries++;
@@ -252,13 +252,14 @@ static bool take_answer(struct ike_sa *ike, const struct ike_msg *msg, const str
 {
 	struct setup *s = ike->setup;
 	struct proposals offer;
+	struct proposal chosen;
 
 	if (!msg->hdr.spi_r || !msg_has(msg, IKE_PL_SA) || !msg_has(msg, IKE_PL_KE) ||
 	    !msg_has(msg, IKE_PL_NONCE))
 		return false;
-	proposals_prepare(&ike->conn->ike, NULL, 0, false, &offer);
-	if (proposal_verify(&offer, &msg->sa, &ike->proposal) < 0 ||
-	    ike_suite_from(&ike->proposal, &ike->suite) < 0) {
+	proposals_prepare(ike->conn->ike, NULL, 0, false, &offer);
+	if (proposal_verify(&offer, &msg->sa, &chosen) < 0 ||
+	    ike_suite_from(&chosen, &ike->suite) < 0) {
 		ike_log(ike, 1, "peer chose a proposal that was not offered");
 		return false;
 	}
@@ -269,6 +270,11 @@ static bool take_answer(struct ike_sa *ike, const struct ike_msg *msg, const str
 	s->msg_r = malloc(datagram.n);
 	if (!s->msg_r)
 		return false;
+	if (ike_set_proposal(ike, &chosen) < 0) {
+		free(s->msg_r);
+		s->msg_r = NULL;
+		return false;
+	}
 	memcpy(s->msg_r, datagram.p, datagram.n);
 	s->msg_r_len = datagram.n;
 	ike->spi_r = msg->hdr.spi_r;

@@ -103,7 +103,7 @@ static void respond(struct ike_sa *ike)
 			      .version = IKE_VERSION,
 			      .exchange = IKE_SA_INIT,
 			      .flags = IKE_FLAG_RESPONSE};
-	struct proposals answer = {.n = 1, .p = {ike->proposal}};
+	struct proposals answer = {.n = 1, .p = {*ike->proposal}};
 	struct msg_wr chain;
 	struct wr w = wr_of(a->core->out, sizeof(a->core->out));
 	struct slice datagram;
@@ -201,9 +201,8 @@ static void create(struct agent *a, const struct ike_msg *msg, const struct path
 	ike->local = path->local;
 	ike->remote = path->remote;
 	ike->floated = path->local.port == a->gw.ike.port_nat_t;
-	ike->proposal = *chosen;
 	ike_state_set(ike, IKE_CONNECTING);
-	if (ike_suite_from(chosen, &ike->suite) < 0 ||
+	if (ike_set_proposal(ike, chosen) < 0 || ike_suite_from(chosen, &ike->suite) < 0 ||
 	    take_request(ike, msg, path, datagram, digest) < 0) {
 		core_count(a, no_memory);
 		ike_end(ike, END_FAILED, NULL);

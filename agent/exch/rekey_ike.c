@@ -68,12 +68,9 @@ static struct ike_sa *make_ike(struct ike_sa *old, struct ike_nego *n, bool init
 	ike->nat_remote = old->nat_remote;
 	ike->nat_forced = old->nat_forced;
 	ike->floated = old->floated;
-	ike->local_id = old->local_id;
-	ike->remote_id = old->remote_id;
 	ike->peer_childless = old->peer_childless;
 	ike->peer_fragmentation = old->peer_fragmentation;
 	ike->suite = n->suite;
-	ike->proposal = n->chosen;
 	ike->rekeyed = true;
 	ike->established_ms = sa_now_ms();
 	if (nonce_cmp(slice_of(n->nr.b, n->nr.n), slice_of(n->ni.b, n->ni.n)) < 0)
@@ -84,6 +81,12 @@ static struct ike_sa *make_ike(struct ike_sa *old, struct ike_nego *n, bool init
 			    slice_of(n->nr.b, n->nr.n), secret_slice(&n->kx.shared), ike->spi_i,
 			    ike->spi_r, &ike->keys);
 	secret_free(&n->kx.shared);
+	if (err == 0)
+		err = ike_set_proposal(ike, &n->chosen);
+	if (err == 0)
+		err = ike_set_local_id(ike, old->local_id);
+	if (err == 0)
+		err = ike_set_remote_id(ike, old->remote_id);
 	if (err < 0 || ike_inherit_proof(ike, old) < 0 || ike_state_set(ike, IKE_ESTABLISHED) < 0) {
 		ike_end(ike, END_REPLACED, NULL);
 		return NULL;
@@ -123,7 +126,7 @@ static void inherit(struct ike_sa *old, struct ike_sa *ike)
 	expect_delete(old, SWITCH_WAIT_MS);
 	core_count(old->agent, rekey_ike);
 	ike_log(ike, 0, "IKE_SA %s[%u] rekeyed between %s...%s, replaces [%u]", ike->conn->name, ike->id,
-		ike->local_id.text, ike->remote_id.text, old->id);
+		ike->local_id->text, ike->remote_id->text, old->id);
 	ike_timers_start(ike);
 	observe(old->agent, SA_EV_IKE_REKEY, old, ike, NULL, NULL);
 }
@@ -182,7 +185,7 @@ static void rekey_send(struct ike_sa *ike)
 	struct msg_wr chain;
 	uint8_t spi[8];
 
-	proposals_prepare(&ike->conn->ike, spi_bytes(n->spi_own, spi).p, 8, false, &offer);
+	proposals_prepare(ike->conn->ike, spi_bytes(n->spi_own, spi).p, 8, false, &offer);
 	chain_start(ike->agent, &chain);
 	msg_put_sa(&chain, &offer);
 	msg_put_nonce(&chain, slice_of(n->ni.b, n->ni.n));
@@ -221,15 +224,15 @@ void rekey_ike_start(struct ike_sa *ike, struct task *t)
 	ike_log(ike, 1, "initiating IKE_SA %s[%u] rekey", ike->conn->name, ike->id);
 	ike_state_set(ike, IKE_REKEYING);
 	/* The group in use is the one the peer is known to take. */
-	t->rekey->kx.group = proposals_have_ke(&ike->conn->ike, ike->suite.ke)
+	t->rekey->kx.group = proposals_have_ke(ike->conn->ike, ike->suite.ke)
 				  ? ike->suite.ke
-				  : proposals_first_ke(&ike->conn->ike);
+				  : proposals_first_ke(ike->conn->ike);
 	rekey_prepare(ike);
 }
 
 static bool retry_group(struct ike_sa *ike, const struct ike_notify_pl *n)
 {
-	if (!kx_retry(ike, &task_active(ike)->rekey->kx, &ike->conn->ike, n->data))
+	if (!kx_retry(ike, &task_active(ike)->rekey->kx, ike->conn->ike, n->data))
 		return false;
 	rekey_prepare(ike);
 	return true;
@@ -308,7 +311,7 @@ static bool take_answer(struct ike_sa *ike, struct ike_nego *n, const struct ike
 
 	if (!msg_has(msg, IKE_PL_SA) || !msg_has(msg, IKE_PL_KE) || !msg_has(msg, IKE_PL_NONCE))
 		return false;
-	proposals_prepare(&ike->conn->ike, spi_bytes(n->spi_own, spi).p, 8, false, &offer);
+	proposals_prepare(ike->conn->ike, spi_bytes(n->spi_own, spi).p, 8, false, &offer);
 	if (proposal_verify(&offer, &msg->sa, &n->chosen) < 0 || take_chosen(n) < 0 ||
 	    n->suite.ke != n->kx.group || msg->ke.group != n->kx.group)
 		return false;
@@ -401,7 +404,7 @@ static bool rekey_obstacle(const struct ike_sa *ike)
 
 static uint16_t take_request(struct ike_sa *ike, struct ike_nego *n, const struct ike_msg *msg)
 {
-	if (proposal_select(&ike->conn->ike, &msg->sa, true, false, &n->chosen) < 0 ||
+	if (proposal_select(ike->conn->ike, &msg->sa, true, false, &n->chosen) < 0 ||
 	    take_chosen(n) < 0) {
 		core_count(ike->agent, no_proposal);
 		return N_NO_PROPOSAL_CHOSEN;

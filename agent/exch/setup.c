@@ -55,7 +55,7 @@ int setup_keys(struct ike_sa *ike, struct secret *shared)
 	if (err < 0)
 		return err;
 	s->have_keys = true;
-	ike_log(ike, 1, "selected proposal: IKE:%s", proposal_str(&ike->proposal, text, sizeof(text)));
+	ike_log(ike, 1, "selected proposal: IKE:%s", proposal_str(ike->proposal, text, sizeof(text)));
 	if (nonce_cmp(slice_of(s->nr.b, s->nr.n), slice_of(s->ni.b, s->ni.n)) < 0)
 		low = &s->nr;
 	memcpy(ike->nonce_low, low->b, low->n < IKE_NONCE_LEN ? low->n : IKE_NONCE_LEN);

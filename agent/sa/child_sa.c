@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core.h"
 
+#include "common/keep.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +56,8 @@ int child_state_set(struct child_sa *c, enum child_state to)
 }
 
 struct child_sa *child_new(struct ike_sa *ike, struct conn_conf *conn, const struct child_conf *conf,
-			   struct engine_sa sa)
+			   struct engine_sa sa, const struct proposal *chosen,
+			   const struct ts_list *ts_local, const struct ts_list *ts_remote)
 {
 	struct agent_core *core = ike->agent->core;
 	struct child_sa *c = calloc(1, sizeof(*c));
@@ -67,6 +70,11 @@ struct child_sa *child_new(struct ike_sa *ike, struct conn_conf *conn, const str
 	c->conf = conf;
 	c->own_conn = conn_conf_ref(conn);
 	c->engine = sa;
+	c->proposal = proposal_keep(chosen);
+	c->ts_local = ts_keep(ts_local);
+	c->ts_remote = ts_keep(ts_remote);
+	if (!c->proposal || !c->ts_local || !c->ts_remote)
+		goto free_child;
 	TABLE_ADD(by_id, core->by_id, id, c);
 	if (!TABLE_HAS(by_id, core->by_id, c))
 		goto free_child;
@@ -79,9 +87,17 @@ struct child_sa *child_new(struct ike_sa *ike, struct conn_conf *conn, const str
 free_id:
 	HASH_DELETE(by_id, core->by_id, c);
 free_child:
-	conn_conf_unref(c->own_conn);
-	free(c);
+	child_free(c);
 	return NULL;
+}
+
+void child_free(struct child_sa *c)
+{
+	conn_conf_unref(c->own_conn);
+	keep_drop(c->proposal);
+	keep_drop(c->ts_local);
+	keep_drop(c->ts_remote);
+	free(c);
 }
 
 struct child_sa *sa_find_child(struct agent *a, uint32_t id)
@@ -154,8 +170,8 @@ void child_engine_view(const struct child_sa *c, struct engine_child *out)
 		.encap = c->encap,
 		.spi_in = c->spi_in,
 		.spi_out = c->spi_out,
-		.ts_local = &c->ts_local,
-		.ts_remote = &c->ts_remote,
+		.ts_local = c->ts_local,
+		.ts_remote = c->ts_remote,
 		.reqid = c->reqid,
 		.life_s = conf->life_time,
 		.soft_bytes = soft_limit(c, conf->rekey_bytes, conf->rand_bytes),

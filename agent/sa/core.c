@@ -14,8 +14,7 @@ static void children_free(struct agent *a)
 
 	while ((c = TAILQ_FIRST(&a->core->freed_children))) {
 		TAILQ_REMOVE(&a->core->freed_children, c, next);
-		conn_conf_unref(c->own_conn);
-		free(c);
+		child_free(c);
 	}
 }
 

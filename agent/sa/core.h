@@ -113,6 +113,10 @@ struct ike_sa *ike_new(struct agent *a, bool initiator, uint64_t spi);
 uint64_t ike_spi_new(struct agent *a);
 struct ike_sa *ike_find_ref(const struct agent *a, struct sa_ref ref);
 struct ike_sa *ike_find_spi(const struct agent *a, uint64_t own_spi);
+/* A new value of a kept member; 0 or -ENOMEM: then the old one stays. */
+int ike_set_proposal(struct ike_sa *ike, const struct proposal *chosen);
+int ike_set_local_id(struct ike_sa *ike, const struct conf_id *id);
+int ike_set_remote_id(struct ike_sa *ike, const struct conf_id *id);
 /* Ends the handle: no reference finds it any more. */
 void ike_ref_end(struct ike_sa *ike);
 /* Out of all tables and freed. Only for one that is DEAD. */
@@ -140,9 +144,13 @@ static inline bool ike_usable(const struct ike_sa *ike)
 /* ---- child_sa.c ----------------------------------------------------------------------------- */
 bool child_state_legal(enum child_state from, enum child_state to);
 int child_state_set(struct child_sa *c, enum child_state to);
-/* A new Child SA in state CREATED of this IKE SA, owner of the engine's slot; conf lies in conn. NULL: no memory. */
+/* A new Child SA in state CREATED of this IKE SA, owner of the engine's slot; conf lies in conn. Keeps copies of
+ * proposal and selectors. NULL: no memory. */
 struct child_sa *child_new(struct ike_sa *ike, struct conn_conf *conn, const struct child_conf *conf,
-			   struct engine_sa sa);
+			   struct engine_sa sa, const struct proposal *chosen,
+			   const struct ts_list *ts_local, const struct ts_list *ts_remote);
+/* Drops what it refers to, and frees it. Out of all tables already. */
+void child_free(struct child_sa *c);
 struct child_sa *child_find_slot(const struct agent *a, struct engine_sa sa);
 struct child_sa *child_find_spi_out(const struct ike_sa *ike, uint32_t spi);
 /* Carries traffic or may: INSTALLED or REKEYING. */

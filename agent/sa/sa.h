@@ -58,8 +58,8 @@ struct child_sa {
 	const struct child_conf *conf; /* inside ike->conn or, after a reload, inside own_conn */
 	struct conn_conf *own_conn;    /* reference that keeps conf alive */
 	struct child_suite suite;
-	struct proposal proposal;	/* as chosen, for people */
-	struct ts_list ts_local, ts_remote;
+	const struct proposal *proposal; /* kept; as chosen, for people */
+	const struct ts_list *ts_local, *ts_remote; /* kept: ts_list_copy, never a struct copy */
 	enum conf_mode mode;
 	bool encap;
 	uint32_t spi_in, spi_out, reqid;
@@ -113,9 +113,9 @@ struct ike_sa {
 	uint64_t spi_i, spi_r;
 	struct conn_conf *conn; /* reference; NULL until a responder has chosen one */
 	struct endpoint local, remote;
-	struct conf_id local_id, remote_id; /* as sent and as authenticated */
+	const struct conf_id *local_id, *remote_id; /* kept, never NULL; as sent and as authenticated */
 	struct ike_suite suite;
-	struct proposal proposal; /* as chosen */
+	const struct proposal *proposal; /* kept; as chosen, NULL before */
 	struct ike_keys keys;
 	struct ike_authenticated proof;
 	uint64_t iv_counter;

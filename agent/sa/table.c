@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core.h"
 
+#include "common/keep.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -61,6 +63,7 @@ struct ike_sa *ike_new(struct agent *a, bool initiator, uint64_t spi)
 	core->slots[index].ike = ike;
 	ike->ref = (struct sa_ref){.index = index, .generation = core->slots[index].generation};
 	ike->agent = a;
+	ike->local_id = ike->remote_id = &conf_id_none;
 	ike->id = ++core->next_ike_id;
 	ike->state = IKE_CREATED;
 	ike->initiator = initiator;
@@ -90,6 +93,44 @@ struct ike_sa *ike_find_spi(const struct agent *a, uint64_t own_spi)
 	return ike;
 }
 
+static void id_drop(const struct conf_id *id)
+{
+	if (id != &conf_id_none)
+		keep_drop(id);
+}
+
+static int set_id(const struct conf_id **at, const struct conf_id *id)
+{
+	const struct conf_id *kept = conf_id_keep(id);
+
+	if (!kept)
+		return -ENOMEM;
+	id_drop(*at);
+	*at = kept;
+	return 0;
+}
+
+int ike_set_local_id(struct ike_sa *ike, const struct conf_id *id)
+{
+	return set_id(&ike->local_id, id);
+}
+
+int ike_set_remote_id(struct ike_sa *ike, const struct conf_id *id)
+{
+	return set_id(&ike->remote_id, id);
+}
+
+int ike_set_proposal(struct ike_sa *ike, const struct proposal *chosen)
+{
+	const struct proposal *kept = proposal_keep(chosen);
+
+	if (!kept)
+		return -ENOMEM;
+	keep_drop(ike->proposal);
+	ike->proposal = kept;
+	return 0;
+}
+
 void ike_ref_end(struct ike_sa *ike)
 {
 	struct agent_core *core = ike->agent->core;
@@ -115,6 +156,9 @@ void ike_free(struct ike_sa *ike)
 	timer_disarm(&core->timers, &ike->half_open_timer);
 	TAILQ_REMOVE(&core->dead, ike, all);
 	HASH_DELETE(by_spi, core->by_spi, ike);
+	keep_drop(ike->proposal);
+	id_drop(ike->local_id);
+	id_drop(ike->remote_id);
 	free(ike->response);
 	free(ike);
 }

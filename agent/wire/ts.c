@@ -138,6 +138,13 @@ unsigned int ts_narrow(const struct ts_list *mine, const struct ts_list *theirs,
 	return out->n;
 }
 
+void ts_list_copy(struct ts_list *out, const struct ts_list *l)
+{
+	*out = (struct ts_list){.n = l->n};
+	for (unsigned int i = 0; i < l->n; i++)
+		out->ts[i] = l->ts[i];
+}
+
 void ts_of_addr(const struct ip_addr *a, struct ts *out)
 {
 	*out = (struct ts){.lo = *a, .hi = *a, .port_lo = 0, .port_hi = 65535};

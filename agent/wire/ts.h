@@ -34,5 +34,7 @@ bool ts_list_subset(const struct ts_list *in, const struct ts_list *of);
 /* "10.1.0.0/24[tcp/80]" or "10.1.0.5-10.1.0.9"; returns buf. */
 enum { TS_STRLEN = 128 };
 const char *ts_str(const struct ts *ts, char buf[TS_STRLEN]);
+/* Copies the selectors that there are; `l` may be a kept one, which ends behind its last. */
+void ts_list_copy(struct ts_list *out, const struct ts_list *l);
 /* The selector of exactly this address. */
 void ts_of_addr(const struct ip_addr *a, struct ts *out);

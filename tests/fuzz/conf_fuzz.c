@@ -64,9 +64,9 @@ static void check_proposals(const struct proposals *p)
 
 static void check_child(const struct child_conf *c)
 {
-	check_proposals(&c->esp);
-	check(c->local_ts.n > 0 && c->local_ts.n <= IKE_TS_MAX);
-	check(c->remote_ts.n > 0 && c->remote_ts.n <= IKE_TS_MAX);
+	check_proposals(c->esp);
+	check(c->local_ts->n > 0 && c->local_ts->n <= IKE_TS_MAX);
+	check(c->remote_ts->n > 0 && c->remote_ts->n <= IKE_TS_MAX);
 	check(c->rand_time <= c->rekey_time);
 	check(c->life_time == 0 || c->rekey_time < c->life_time);
 	check(c->replay_window <= 4096);
@@ -75,13 +75,13 @@ static void check_child(const struct child_conf *c)
 static void check_conn(const struct conn_conf *c)
 {
 	char text[ID_STRLEN];
-	struct ike_id id = conf_id_view(&c->remote_id);
+	struct ike_id id = conf_id_view(c->remote_id);
 
 	check_proposals(&c->ike);
 	check(c->n_local > 0 && c->n_local <= CONF_ADDRS_MAX);
 	check(c->n_remote > 0 && c->n_remote <= CONF_ADDRS_MAX);
 	check(strlen(id_str(&id, text)) < ID_STRLEN);
-	check(c->remote_id.any || conf_id_matches(&c->remote_id, &id));
+	check(c->remote_id->any || conf_id_matches(c->remote_id, &id));
 	for (unsigned int i = 0; i < c->n_children; i++)
 		check_child(&c->child[i]);
 }

@@ -77,11 +77,11 @@ static void defaults(void **state)
 	assert_int_equal(gw->local[0].lo.family, 0);
 	assert_int_equal(gw->local_port, 500);
 	assert_int_equal(gw->remote_port, 500);
-	assert_int_equal(gw->ike.n, 2);
-	assert_int_equal(gw->local_id.type, 0);
-	assert_false(gw->local_id.any);
-	assert_true(gw->remote_id.any);
-	assert_string_equal(gw->remote_id.text, "%any");
+	assert_int_equal(gw->ike->n, 2);
+	assert_int_equal(gw->local_id->type, 0);
+	assert_false(gw->local_id->any);
+	assert_true(gw->remote_id->any);
+	assert_string_equal(gw->remote_id->text, "%any");
 	assert_int_equal(gw->rekey_time, 4 * 3600);
 	assert_int_equal(gw->reauth_time, 0);
 	assert_int_equal(gw->over_time, 1440);
@@ -95,11 +95,11 @@ static void defaults(void **state)
 	assert_false(gw->encap);
 	assert_int_equal(gw->dscp, 0);
 
-	assert_int_equal(net->esp.n, 2);
+	assert_int_equal(net->esp->n, 2);
 	assert_true(net->local_dynamic && net->remote_dynamic);
-	assert_int_equal(net->local_ts.n, 1);
-	assert_int_equal(net->local_ts.ts[0].lo.family, 0);
-	assert_int_equal(net->local_ts.ts[0].port_hi, 65535);
+	assert_int_equal(net->local_ts->n, 1);
+	assert_int_equal(net->local_ts->ts[0].lo.family, 0);
+	assert_int_equal(net->local_ts->ts[0].port_hi, 65535);
 	assert_int_equal(net->mode, CONF_MODE_TUNNEL);
 	assert_int_equal(net->rekey_time, 3600);
 	assert_int_equal(net->life_time, 3960);
@@ -149,7 +149,7 @@ static void everything(void **state)
 	assert_string_equal(gw->remote[0].host, "gw.example");
 	assert_int_equal(gw->local_port, 501);
 	assert_int_equal(gw->remote_port, 502);
-	assert_int_equal(gw->ike.n, 3);
+	assert_int_equal(gw->ike->n, 3);
 	assert_int_equal(gw->dscp, 46);
 	assert_true(gw->encap);
 	assert_false(gw->mobike);
@@ -162,18 +162,18 @@ static void everything(void **state)
 	assert_int_equal(gw->rekey_time, 18000);
 	assert_int_equal(gw->over_time, 3600);
 	assert_int_equal(gw->rand_time, 1800);
-	assert_int_equal(gw->local_id.type, ID_RFC822_ADDR);
-	assert_int_equal(gw->remote_id.type, ID_FQDN);
-	assert_false(gw->remote_id.any);
+	assert_int_equal(gw->local_id->type, ID_RFC822_ADDR);
+	assert_int_equal(gw->remote_id->type, ID_FQDN);
+	assert_false(gw->remote_id->any);
 
-	assert_int_equal(net->esp.n, 1);
+	assert_int_equal(net->esp->n, 1);
 	assert_true(net->local_dynamic);
 	assert_false(net->remote_dynamic);
 	/* "dynamic" goes first. */
-	assert_int_equal(net->local_ts.n, 2);
-	assert_int_equal(net->local_ts.ts[0].lo.family, 0);
-	assert_int_equal(net->local_ts.ts[0].port_lo, 80);
-	assert_int_equal(net->local_ts.ts[1].lo.family, 4);
+	assert_int_equal(net->local_ts->n, 2);
+	assert_int_equal(net->local_ts->ts[0].lo.family, 0);
+	assert_int_equal(net->local_ts->ts[0].port_lo, 80);
+	assert_int_equal(net->local_ts->ts[1].lo.family, 4);
 	assert_int_equal(net->rekey_time, 100);
 	assert_int_equal(net->life_time, 200);
 	assert_int_equal(net->rand_time, 50);

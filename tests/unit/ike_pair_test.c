@@ -293,7 +293,7 @@ static void selectors_are_narrowed(void **state)
 	run();
 	assert_int_equal(o->error, 0);
 	assert_one_pair();
-	assert_int_equal(TAILQ_FIRST(&first_ike(A)->children)->ts_remote.ts[0].hi.b[2], 0);
+	assert_int_equal(TAILQ_FIRST(&first_ike(A)->children)->ts_remote->ts[0].hi.b[2], 0);
 	w.guard = true;
 	/* RFC 7296 2.9.2: a rekey asks for what is in use. */
 	o = rekey(A, NULL, "net");
