@@ -14,7 +14,7 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
-enum job_kind { JOB_GENERATE, JOB_RESPOND, JOB_FINISH };
+enum job_kind { JOB_GENERATE, JOB_RESPOND, JOB_FINISH, JOB_WORK };
 
 struct job {
 	TAILQ_ENTRY(job) next;
@@ -27,6 +27,8 @@ struct job {
 	void *ctx;
 	struct job_ref ref;
 	struct ke_result result;
+	struct job_work work; /* JOB_WORK, which needs none of the above but ctx and ref */
+	void *data;
 };
 TAILQ_HEAD(job_list, job);
 
@@ -51,9 +53,14 @@ static int shared_from(struct job *j, struct ke *ke)
 static void job_run(struct job *j)
 {
 	struct ke_result *r = &j->result;
-	struct ke *ke = j->kind == JOB_FINISH ? j->ke : ke_new(j->group);
 	struct slice pub;
+	struct ke *ke;
 
+	if (j->kind == JOB_WORK) {
+		j->work.work(j->data);
+		return;
+	}
+	ke = j->kind == JOB_FINISH ? j->ke : ke_new(j->group);
 	j->ke = NULL;
 	if (!ke) {
 		r->error = -errno;
@@ -75,6 +82,8 @@ static void job_run(struct job *j)
 
 static void job_drop(struct job *j)
 {
+	if (j->kind == JOB_WORK)
+		j->work.drop(j->data);
 	ke_free(j->ke);
 	ke_free(j->result.ke);
 	secret_free(&j->result.shared);
@@ -82,7 +91,10 @@ static void job_drop(struct job *j)
 
 static void job_deliver(struct job *j)
 {
-	j->done(j->ctx, j->ref, &j->result);
+	if (j->kind == JOB_WORK)
+		j->work.done(j->ctx, j->ref, j->data);
+	else
+		j->done(j->ctx, j->ref, &j->result);
 	job_drop(j);
 }
 
@@ -209,15 +221,12 @@ unsigned int jobs_pending(const struct jobs *p)
 	return p->pending;
 }
 
-/* At once for a cheap group; otherwise a copy goes to the threads. */
-static int submit(struct jobs *p, const struct job *template)
+/* At once, or a copy goes to the threads. */
+static int submit(struct jobs *p, const struct job *template, bool at_once)
 {
-	const struct alg *a = alg_find(IKE_T_KE, template->group, 0);
 	struct job *j;
 
-	if (!a || !ke_supported(template->group))
-		return -ENOTSUP;
-	if (a->cheap || !p->n_threads) {
+	if (at_once || !p->n_threads) {
 		struct job now = *template;
 
 		job_run(&now);
@@ -238,6 +247,15 @@ static int submit(struct jobs *p, const struct job *template)
 	return 0;
 }
 
+static int submit_ke(struct jobs *p, const struct job *template)
+{
+	const struct alg *a = alg_find(IKE_T_KE, template->group, 0);
+
+	if (!a || !ke_supported(template->group))
+		return -ENOTSUP;
+	return submit(p, template, a->cheap);
+}
+
 static int peer_copy(struct job *j, struct slice peer)
 {
 	if (peer.n > sizeof(j->peer))
@@ -252,7 +270,7 @@ int job_ke_generate(struct jobs *p, uint16_t group, ke_done_fn done, void *ctx, 
 {
 	struct job j = {.kind = JOB_GENERATE, .group = group, .done = done, .ctx = ctx, .ref = ref};
 
-	return submit(p, &j);
+	return submit_ke(p, &j);
 }
 
 int job_ke_respond(struct jobs *p, uint16_t group, struct slice peer, ke_done_fn done, void *ctx,
@@ -261,7 +279,7 @@ int job_ke_respond(struct jobs *p, uint16_t group, struct slice peer, ke_done_fn
 	struct job j = {.kind = JOB_RESPOND, .group = group, .done = done, .ctx = ctx, .ref = ref};
 	int r = peer_copy(&j, peer);
 
-	return r ? r : submit(p, &j);
+	return r ? r : submit_ke(p, &j);
 }
 
 int job_ke_finish(struct jobs *p, struct ke *ke, struct slice peer, ke_done_fn done, void *ctx,
@@ -273,5 +291,12 @@ int job_ke_finish(struct jobs *p, struct ke *ke, struct slice peer, ke_done_fn d
 	if (r)
 		return r;
 	j.group = ke_group(ke);
-	return submit(p, &j);
+	return submit_ke(p, &j);
+}
+
+int job_submit(struct jobs *p, const struct job_work *w, void *data, void *ctx, struct job_ref ref)
+{
+	struct job j = {.kind = JOB_WORK, .work = *w, .data = data, .ctx = ctx, .ref = ref};
+
+	return submit(p, &j, false);
 }

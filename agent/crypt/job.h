@@ -45,3 +45,15 @@ int job_ke_respond(struct jobs *j, uint16_t group, struct slice peer, ke_done_fn
 		   struct job_ref ref);
 int job_ke_finish(struct jobs *j, struct ke *ke, struct slice peer, ke_done_fn done, void *ctx,
 		  struct job_ref ref);
+
+/*
+ * Any other slow and pure piece of work: `work` runs on a thread and touches only `data`, `done` runs
+ * on the loop's thread afterwards, then `drop` frees the data; jobs_free calls `drop` alone. Without
+ * threads all of it runs inside the call. 0, or -EBUSY, -ENOMEM: then none is called.
+ */
+struct job_work {
+	void (*work)(void *data);
+	void (*done)(void *ctx, struct job_ref ref, void *data);
+	void (*drop)(void *data);
+};
+int job_submit(struct jobs *j, const struct job_work *w, void *data, void *ctx, struct job_ref ref);

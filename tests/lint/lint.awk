@@ -43,7 +43,7 @@ BEGIN {
 		system_only["maps/match.h"] = "^(linux/|stddef[.]h|stdint[.]h)"
 	system_only["bpf/"] = "^(linux/|bpf/|stddef[.]h|stdbool[.]h|stdint[.]h)"
 
-	openssl = "^(agent/crypt/|agent/keys/|agent/eap/|common/secret[.]c|tests/|tools/bench/" \
+	openssl = "^(agent/crypt/|agent/cred/|agent/keys/|agent/eap/|common/secret[.]c|tests/|tools/bench/" \
 		"|dataplane/(crypto_openssl|iv|control|main)[.][ch])"
 }
 
@@ -93,7 +93,7 @@ $0 ~ MARKS { say(FNR, "mark", "say it in an issue, not in the code") }
 	if ((room in system_only) && inc !~ system_only[room])
 		say(FNR, "include", room " may not include <" inc ">")
 	if (inc ~ /^openssl\// && path !~ openssl)
-		say(FNR, "include", "OpenSSL stays in agent/crypt, agent/keys, agent/eap and the engine's backend")
+		say(FNR, "include", "OpenSSL stays in agent/crypt, agent/cred, agent/keys, agent/eap and the engine's backend")
 	if (inc ~ /^rte_/ && path !~ /^(dataplane|tools\/bench|tests)\//)
 		say(FNR, "include", "DPDK stays in dataplane")
 }

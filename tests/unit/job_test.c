@@ -203,12 +203,64 @@ static void test_limit_and_leftovers(void **state)
 	assert_int_equal(calls, 1);
 }
 
+struct errand {
+	unsigned int worked, done, dropped;
+	pthread_t thread;
+};
+
+static void errand_work(void *data)
+{
+	struct errand *e = data;
+
+	e->worked++;
+	e->thread = pthread_self();
+}
+
+static void errand_done(void *ctx, struct job_ref r, void *data)
+{
+	struct errand *e = data;
+
+	assert_int_equal(r.index, ref.index);
+	assert_int_equal(e->worked, 1);
+	assert_int_equal(e->dropped, 0);
+	e->done++;
+	++*(unsigned int *)ctx;
+}
+
+static void errand_drop(void *data)
+{
+	((struct errand *)data)->dropped++;
+}
+
+/* Any work: on another thread, told once, freed once, and freed untold when the pool goes. */
+static void test_work(void **state)
+{
+	static const struct job_work work = {errand_work, errand_done, errand_drop};
+	struct jobs *none = jobs_new(base, 0), *j = jobs_new(base, 1);
+	struct errand now = {0}, later = {0}, left = {0};
+	unsigned int calls = 0;
+
+	(void)state;
+	assert_int_equal(job_submit(none, &work, &now, &calls, ref), 0);
+	assert_true(calls == 1 && now.done == 1 && now.dropped == 1);
+	assert_true(pthread_equal(now.thread, pthread_self()));
+	jobs_free(none);
+	assert_int_equal(job_submit(j, &work, &later, &calls, ref), 0);
+	assert_int_equal(calls, 1);
+	drain(j);
+	assert_true(calls == 2 && later.done == 1 && later.dropped == 1);
+	assert_false(pthread_equal(later.thread, pthread_self()));
+	assert_int_equal(job_submit(j, &work, &left, &calls, ref), 0);
+	jobs_free(j);
+	assert_true(calls == 2 && left.done == 0 && left.dropped == 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_exchanges),		cmocka_unit_test(test_cheap_at_once),
 	    cmocka_unit_test(test_bad_value),		cmocka_unit_test(test_refused),
-	    cmocka_unit_test(test_limit_and_leftovers),
+	    cmocka_unit_test(test_limit_and_leftovers), cmocka_unit_test(test_work),
 	};
 	int r;
 
