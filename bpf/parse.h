@@ -251,6 +251,12 @@ static __always_inline int xs_parse_ext(struct xs_cursor *at, struct xs_pkt *p, 
 	return xs_parse_l4(at, p);
 }
 
+/* RFC 4942 2.2: IPv4 addresses are no IPv6 packet's; in our tables they mean IPv4. */
+static __always_inline bool xs_is_mapped(const __u32 *w)
+{
+	return !w[0] && !w[1] && w[2] == bpf_htonl(0xffff);
+}
+
 static __always_inline int xs_parse_ipv6(struct xs_cursor *at, struct xs_pkt *p)
 {
 	__u32 *src = (void *)&p->tuple.src, *dst = (void *)&p->tuple.dst;
@@ -258,13 +264,20 @@ static __always_inline int xs_parse_ipv6(struct xs_cursor *at, struct xs_pkt *p)
 
 	if ((void *)(ip + 1) > at->end)
 		return XS_PARSED_MALFORMED;
-	p->len = ip->payload_len ? sizeof(*ip) + bpf_ntohs(ip->payload_len) : at->room;
-	if (ip->version != 6 || p->len < sizeof(*ip) || p->len > at->room)
+	p->len = sizeof(*ip) + bpf_ntohs(ip->payload_len);
+#ifdef XS_SKB
+	/* No length: a segmentation-offload packet of the stack that is larger than the field. */
+	if (!ip->payload_len)
+		p->len = at->room;
+#endif
+	if (ip->version != 6 || p->len > at->room)
 		return XS_PARSED_MALFORMED;
 	for (int i = 0; i < 4; i++) {
 		src[i] = ip->saddr.in6_u.u6_addr32[i];
 		dst[i] = ip->daddr.in6_u.u6_addr32[i];
 	}
+	if (xs_is_mapped(src) || xs_is_mapped(dst))
+		return XS_PARSED_MALFORMED;
 	p->tuple.flags = XS_TUPLE_V6;
 	at->l4 = ip + 1;
 	at->l4_len = p->len - sizeof(*ip);
@@ -321,13 +334,25 @@ __weak __noinline int xs_parse(XS_CTX *ctx, struct xs_pkt *p)
 #endif
 }
 
-/* RFC 4861: never forwarded, and nothing moves without it. */
+/*
+ * RFC 4861, and RFC 2710, 3810: multicast listeners, without which switches do not let it through:
+ * never forwarded, and nothing moves without it.
+ */
 static __always_inline bool xs_is_nd(const struct xs_pkt *p)
 {
 	const struct xs_tuple *t = &p->tuple;
 
 	return (t->flags & XS_TUPLE_V6) && t->protocol == IPPROTO_ICMPV6 &&
-	       p->fragment != XS_LATER_FRAGMENT && t->sport >= 133 && t->sport <= 137;
+	       p->fragment != XS_LATER_FRAGMENT &&
+	       ((t->sport >= 130 && t->sport <= 137) || t->sport == 143);
+}
+
+/* fe80::/10, RFC 4291 2.5.6: stays on its link. */
+static __always_inline bool xs_is_link_local(const struct xs_tuple *t)
+{
+	const __u8 *s = t->src.b, *d = t->dst.b;
+
+	return (s[0] == 0xfe && (s[1] & 0xc0) == 0x80) || (d[0] == 0xfe && (d[1] & 0xc0) == 0x80);
 }
 
 static __always_inline bool xs_mac_is(const struct xs_pkt *p, const __u8 mac[6])

@@ -77,7 +77,8 @@ static void short_by_its_own_length(void **state)
 		fx_expect(fx.lan, frame, n, XDP_DROP, whole ? XS_DROP_discard : XS_DROP_malformed);
 	}
 	n = fx_build(&(struct spec){V6, .protocol = 17, .body = "abcd", .body_len = 4}, frame);
-	for (unsigned int payload = 1; payload <= n - 54 + 1; payload++) {
+	/* 0 is a jumbogram, which has a header for it (RFC 2675) and no place here */
+	for (unsigned int payload = 0; payload <= n - 54 + 1; payload++) {
 		bool whole = payload >= 4 && payload <= n - 54;
 
 		frame[18] = (uint8_t)(payload >> 8);
@@ -132,6 +133,61 @@ static void extension_headers(void **state)
 		       .n_ext = 2, .frag = 0x0010);
 	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, V6, .protocol = 17, .ext = {44, 60},
 		       .n_ext = 2, .frag = 0x0001);
+}
+
+/* A length of 0 with the option that gives another one; IPv4 addresses in an IPv6 header. */
+static void not_ipv6_as_we_know_it(void **state)
+{
+	uint8_t frame[FX_FRAME_MAX];
+	size_t n;
+
+	(void)state;
+	fx_need_root();
+	n = fx_build(&(struct spec){V6, .protocol = 6, .ext = {0}, .n_ext = 1}, frame);
+	frame[18] = frame[19] = 0;
+	frame[56] = 0xc2; /* jumbo payload, 4 bytes */
+	frame[57] = 4;
+	frame[61] = (uint8_t)(n - 54);
+	fx_expect(fx.lan, frame, n, XDP_DROP, XS_DROP_malformed);
+	/* no next header at all: the shortest packet there is */
+	n = fx_build(&(struct spec){V6, .protocol = 59}, frame);
+	fx_expect(fx.lan, frame, n, XDP_DROP, XS_DROP_discard);
+	for (size_t at = 22; at <= 38; at += 16) {
+		n = fx_build(&(struct spec){V6, .protocol = 6}, frame);
+		memset(frame + at, 0, 10);
+		memset(frame + at + 10, 0xff, 2);
+		fx_expect(fx.lan, frame, n, XDP_DROP, XS_DROP_malformed);
+		fx_expect(fx.wan, frame, n, XDP_DROP, XS_DROP_malformed);
+		frame[at] = 0x20;
+		fx_expect(fx.lan, frame, n, XDP_DROP, XS_DROP_discard);
+	}
+}
+
+/* Neighbours and listeners are not for policies; other ICMPv6 is. */
+static void what_a_link_needs_passes(void **state)
+{
+	static const uint8_t needed[] = {130, 131, 132, 133, 134, 135, 136, 137, 143};
+
+	(void)state;
+	fx_need_root();
+	for (unsigned int type = 0; type < 256; type++) {
+		bool need = memchr(needed, (int)type, sizeof(needed));
+
+		fx_expect_spec(fx.lan, need ? XDP_PASS : XDP_DROP, need ? 0 : XS_DROP_discard, V6,
+			       .protocol = 58, .sport = (uint16_t)type, .ext = {0}, .n_ext = 1);
+		fx_expect_spec(fx.wan, need ? XDP_PASS : XDP_DROP, need ? 0 : XS_DROP_plain_in, V6,
+			       .protocol = 58, .sport = (uint16_t)type);
+	}
+	/* a later fragment does not show what it is */
+	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, V6, .protocol = 58, .sport = 135,
+		       .ext = {44}, .n_ext = 1, .frag = 8);
+	/* link-local: the stack, which does not forward it */
+	fx_expect_spec(fx.lan, XDP_PASS, 0, .src = "fe80::7", .dst = "2001:db8:2::9", .protocol = 6);
+	fx_expect_spec(fx.lan, XDP_PASS, 0, .src = "2001:db8:1::7", .dst = "febf::9", .protocol = 6);
+	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, .src = "fec0::7", .dst = "2001:db8:2::9",
+		       .protocol = 6);
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, .src = "fe80::7", .dst = "2001:db8:2::9",
+		       .protocol = 6);
 }
 
 static void more_vlans_than_two_are_not_ours(void **state)
@@ -238,6 +294,8 @@ int main(void)
 	    cmocka_unit_test(short_by_its_own_length),
 	    cmocka_unit_test(wrong_versions_and_header_lengths),
 	    cmocka_unit_test(extension_headers),
+	    cmocka_unit_test(not_ipv6_as_we_know_it),
+	    cmocka_unit_test(what_a_link_needs_passes),
 	    cmocka_unit_test(more_vlans_than_two_are_not_ours),
 	    cmocka_unit_test(tuples),
 	    cmocka_unit_test(random_frames),

@@ -106,8 +106,38 @@ static void known_spi_over_ipv6(void **state)
 	fx_expect_spec(fx.wan, XDP_REDIRECT, 0, FROM_PEER6, ESP(esp_body));
 	fx_expect_spec(fx.wan, XDP_REDIRECT, 0, FROM_PEER6, ESP(esp_body), .ext = {0, 60},
 		       .n_ext = 2);
-	xsk_on(false);
+	expect_meta(SLOT, 14);
+	fx_expect_spec(fx.wan, XDP_REDIRECT, 0, FROM_PEER6, ESP(esp_body), .vlans = 2);
+	expect_meta(SLOT, 22);
+	/* an atomic fragment is a whole packet (RFC 6946); of others the kernel makes one */
+	fx_expect_spec(fx.wan, XDP_REDIRECT, 0, FROM_PEER6, ESP(esp_body), .ext = {44}, .n_ext = 1);
+	fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER6, ESP(esp_body), .ext = {44}, .n_ext = 1,
+		       .frag = 1);
+	fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER6, ESP(esp_body), .ext = {44}, .n_ext = 1,
+		       .frag = 8);
+	/* too many headers before it, and one that is cut off */
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_malformed, FROM_PEER6, ESP(esp_body),
+		       .ext = {60, 60, 60, 60, 60, 60, 60, 60, 60}, .n_ext = 9);
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_malformed, FROM_PEER6, .protocol = 60,
+		       .body = "\x32\x00", .body_len = 2);
+	/* the same SPI on our other address, and on UDP */
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, .src = PEER6, .dst = "2001:db8:1::1",
+		       ESP(esp_body));
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, FROM_PEER6, UDP(4500, 4500, esp_body));
 	assert_int_equal(xs_sa_in_del(&fx.maps, SPI), 0);
+	sa_put(SPI_ENCAP, OURS6, 4500, XS_ENGINE_DATAPLANE);
+	fx_expect_spec(fx.wan, XDP_REDIRECT, 0, FROM_PEER6, UDP(61000, 4500, encap_body));
+	expect_meta(SLOT + 1, 14);
+	fx_expect_spec(fx.wan, XDP_REDIRECT, 0, FROM_PEER6, UDP(61000, 4500, encap_body),
+		       .ext = {0, 43, 60}, .n_ext = 3);
+	/* IKE and keepalives on the same port are the agent's */
+	fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER6, UDP(4500, 4500, marked_body));
+	fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER6, .protocol = 17, .sport = 4500, .dport = 4500,
+		       .body = "\xff", .body_len = 1);
+	xsk_on(false);
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_no_engine, FROM_PEER6,
+		       UDP(61000, 4500, encap_body));
+	assert_int_equal(xs_sa_in_del(&fx.maps, SPI_ENCAP), 0);
 }
 
 static void kernel_engine_passes(void **state)
