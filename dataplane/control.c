@@ -226,8 +226,8 @@ static int sa_move(struct control *c, const struct plane_sa_move *move, struct p
 
 	if (!slot_ok(c, move->slot) || move->direction > PLANE_OUT || !move->sport != !move->dport)
 		return -EINVAL;
-	if (!ip_is_mapped4(move->src) || !ip_is_mapped4(move->dst)) {
-		snprintf(ack->text, sizeof(ack->text), "outer addresses: IPv4 only");
+	if (ip_is_mapped4(move->src) != ip_is_mapped4(move->dst)) {
+		snprintf(ack->text, sizeof(ack->text), "outer addresses of two families");
 		return -EAFNOSUPPORT;
 	}
 	memcpy(cmd.src, move->src, 16);

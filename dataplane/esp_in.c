@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "esp.h"
+#include "inner.h"
 
 enum { TRAILER_LEN = 2 };
 
@@ -53,79 +54,48 @@ static uint8_t strip(const struct sa_in *sa, struct pkt *p, const struct crypto_
 		return XS_DROP_integ_error;
 	if (next == IPPROTO_NONE)
 		return XS_DROP_tfc_dummy;
-	if (next == IPPROTO_IPV6)
-		return XS_DROP_unsup_payload;
-	if (next != IPPROTO_IPIP)
+	if (next != IPPROTO_IPIP && next != IPPROTO_IPV6)
 		return XS_DROP_tun_no_proto;
+	p->family = next == IPPROTO_IPIP ? 4 : 6;
 	p->data = payload;
 	p->len = n;
 	return 0;
 }
 
-/* What a selector calls a port: RFC 7296 3.13.1, for ICMP type and code. */
-static bool inner_ports(const struct ip4_hdr *ip, uint32_t len, uint16_t *sport, uint16_t *dport)
-{
-	const uint8_t *l4 = (const uint8_t *)ip + ip4_hlen(ip);
-	uint32_t n = len - ip4_hlen(ip);
-
-	*sport = *dport = 0;
-	if (be16(ip->frag_be) & IP4_OFFSET)
-		return false;
-	switch (ip->protocol) {
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
-	case IPPROTO_SCTP:
-	case IPPROTO_UDPLITE:
-	case IPPROTO_DCCP:
-		if (n < 4)
-			return false;
-		*sport = (uint16_t)(l4[0] << 8 | l4[1]);
-		*dport = (uint16_t)(l4[2] << 8 | l4[3]);
-		return true;
-	case IPPROTO_ICMP:
-		if (n < 2)
-			return false;
-		*sport = *dport = (uint16_t)(l4[0] << 8 | l4[1]);
-		return true;
-	default:
-		return true; /* a protocol without ports: only ranges that begin at 0 take it */
-	}
-}
-
 /* RFC 4301 5.2 step 4: the inner packet has to be one that this SA was negotiated for. */
 static uint8_t check_inner(const struct sa_in *sa, struct pkt *p)
 {
-	const struct ip4_hdr *ip = (const struct ip4_hdr *)p->data;
-	uint16_t sport, dport;
-	uint8_t src[16];
-	uint32_t len;
-	bool known;
+	struct inner in;
+	enum xs_drop drop = inner_parse(&in, p->data, p->len, p->family);
 
-	if (p->len < IP4_LEN_MIN || (ip->ver_ihl >> 4) != 4)
-		return XS_DROP_tun_no_proto;
-	if (ip4_check(p->data, p->len, &len) < 0)
-		return XS_DROP_oversized_header;
-	p->len = len;
-	p->family = 4;
-	known = inner_ports(ip, len, &sport, &dport);
-	ip4_to_mapped(ip->src, src);
-	ip4_to_mapped(ip->dst, p->dst);
-	if (sa_ts_match(sa->remote, sa->n_remote, ip->protocol, sa_addr(src), sport, known) &&
-	    sa_ts_match(sa->local, sa->n_local, ip->protocol, sa_addr(p->dst), dport, known))
+	if (drop)
+		return (uint8_t)drop;
+	p->len = in.len;
+	memcpy(p->dst, in.dst, sizeof(p->dst));
+	if (sa_ts_match(sa->remote, sa->n_remote, in.family, in.protocol, sa_addr(in.src), in.sport,
+			in.ports_known) &&
+	    sa_ts_match(sa->local, sa->n_local, in.family, in.protocol, sa_addr(in.dst), in.dport,
+			in.ports_known))
 		return 0;
 	return XS_DROP_policy_mismatch;
 }
 
 static uint8_t copy_tos(const struct sa_in *sa, struct pkt *p)
 {
-	struct ip4_hdr *ip = (struct ip4_hdr *)p->data;
-	int tos = inner_tos_after(p->outer_tos, ip->tos, sa->flags & SA_COPY_ECN,
+	struct ip4_hdr *ip4 = (struct ip4_hdr *)p->data;
+	struct ip6_hdr_fixed *ip6 = (struct ip6_hdr_fixed *)p->data;
+	uint8_t old = p->family == 4 ? ip4->tos : ip6_tos(ip6);
+	int tos = inner_tos_after(p->outer_tos, old, sa->flags & SA_COPY_ECN,
 				  sa->flags & SA_COPY_DSCP);
 
 	if (tos < 0)
 		return XS_DROP_ecn;
-	if (tos != ip->tos)
-		ip4_set_tos(ip, (uint8_t)tos);
+	if (tos == old)
+		return 0;
+	if (p->family == 4)
+		ip4_set_tos(ip4, (uint8_t)tos);
+	else
+		ip6_set_tos(ip6, (uint8_t)tos);
 	return 0;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "esp.h"
+#include "ip6.h"
 
 enum { TRAILER_LEN = 2, SEQ32_MAX_SHIFT = 32 };
 
@@ -41,14 +42,14 @@ static unsigned int limits(struct sa_out *sa)
 }
 
 /* Trailer: padding 1, 2, 3, ... (RFC 4303 2.4), its length, the protocol inside. */
-static uint32_t put_trailer(const struct sa_out *sa, uint8_t *end, uint32_t inner)
+static uint32_t put_trailer(const struct sa_out *sa, uint8_t *end, uint32_t inner, uint8_t next)
 {
 	uint32_t pad = (sa->align - (inner + TRAILER_LEN) % sa->align) % sa->align;
 
 	for (uint32_t i = 0; i < pad; i++)
 		end[i] = (uint8_t)(i + 1);
 	end[pad] = (uint8_t)pad;
-	end[pad + 1] = IPPROTO_IPIP;
+	end[pad + 1] = next;
 	return pad + TRAILER_LEN;
 }
 
@@ -87,7 +88,8 @@ static bool prepare(struct sa_out *sa, struct pkt *p, struct crypto_req *r)
 	seq = ++sa->seq;
 	memset(p->data + p->len, 0, fill);
 	r->len = p->len + fill;
-	r->len += put_trailer(sa, p->data + r->len, r->len) + front;
+	r->len += put_trailer(sa, p->data + r->len, r->len,
+			      p->data[0] >> 4 == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP) + front;
 	r->esp = p->data - front;
 	r->seq_hi = (uint32_t)(seq >> 32);
 	esp = (struct esp_hdr *)r->esp;
@@ -111,6 +113,17 @@ struct inner_bits {
 	bool df;
 	uint32_t len;
 };
+
+/* RFC 4301 8.1: IPv6 knows no DF bit, being always so. */
+static struct inner_bits inner_bits(const struct pkt *p)
+{
+	const struct ip4_hdr *ip = (const struct ip4_hdr *)p->data;
+
+	if (p->data[0] >> 4 == 6)
+		return (struct inner_bits){.tos = ip6_tos((const struct ip6_hdr_fixed *)p->data),
+					   .df = true, .len = p->len};
+	return (struct inner_bits){.tos = ip->tos, .df = ip4_df(ip), .len = p->len};
+}
 
 static void finish(struct sa_out *sa, struct pkt *p, const struct crypto_req *r,
 		   const struct inner_bits *in)
@@ -139,12 +152,10 @@ unsigned int esp_seal(struct sa_out *sa, struct pkt *const v[], unsigned int n, 
 
 	seq_reserve(sa, n);
 	for (unsigned int i = 0; i < n; i++) {
-		const struct ip4_hdr *ip = (const struct ip4_hdr *)v[i]->data;
-
 		v[i]->drop = refused(sa);
 		if (v[i]->drop)
 			continue;
-		in[m] = (struct inner_bits){.tos = ip->tos, .df = ip4_df(ip), .len = v[i]->len};
+		in[m] = inner_bits(v[i]);
 		if (prepare(sa, v[i], &req[m])) {
 			p[m++] = v[i];
 			continue;

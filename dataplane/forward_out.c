@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "ip6.h"
 #include "worker.h"
 
 /*
  * From the LAN into a tunnel: what a router does with a packet before it goes out (time to live, size), then
  * ESP, then the next hop of the outer packet.
  */
-enum { ICMP_UNREACH = 3, ICMP_FRAG_NEEDED = 4, ICMP_TIME_EXCEEDED = 11, PATH_MTU_DEFAULT = 1500 };
+enum { PATH_MTU_DEFAULT = 1500 };
 
 struct out_batch {
 	struct worker *w;
@@ -68,27 +69,22 @@ static uint32_t inner_mtu(struct worker *w, const struct sa_out *sa)
 	return mtu_inner(&sa->shape, path);
 }
 
-/* 0, or why the packet goes no further. */
-static enum xs_drop check_one(struct worker *w, struct pkt *p, uint32_t mtu)
+static enum xs_drop check4(struct worker *w, struct pkt *p, uint32_t mtu)
 {
 	struct ip4_hdr *ip;
 	uint32_t len;
 
-	p->data += p->l3;
-	p->len -= p->l3;
-	if (p->len && p->data[0] >> 4 != 4)
-		return XS_DROP_tun_no_proto;
 	if (ip4_check(p->data, p->len, &len) < 0)
 		return XS_DROP_malformed;
 	p->len = len;
 	p->family = 4;
 	ip = (struct ip4_hdr *)p->data;
 	if (ip->ttl <= 1) {
-		transmit_icmp4(w, p, ICMP_TIME_EXCEEDED, 0, 0);
+		transmit_icmp(w, p, ICMP_ABOUT_HOPS, 0);
 		return XS_DROP_hop_limit;
 	}
 	if (len > mtu && ip4_df(ip)) {
-		transmit_icmp4(w, p, ICMP_UNREACH, ICMP_FRAG_NEEDED, (uint16_t)mtu);
+		transmit_icmp(w, p, ICMP_ABOUT_SIZE, mtu);
 		return XS_DROP_too_big;
 	}
 	if (len > mtu && mtu < MTU_MIN4)
@@ -96,6 +92,46 @@ static enum xs_drop check_one(struct worker *w, struct pkt *p, uint32_t mtu)
 	csum_complete4(p->data, len);
 	ip4_decrement_ttl(ip);
 	return XS_DROP_none;
+}
+
+/* RFC 8200 4.5, 5: no router cuts it; the sender is told. */
+static enum xs_drop check6(struct worker *w, struct pkt *p, uint32_t mtu)
+{
+	struct ip6_hdr_fixed *ip;
+	uint32_t len;
+
+	if (ip6_check(p->data, p->len, &len) < 0)
+		return XS_DROP_malformed;
+	p->len = len;
+	p->family = 6;
+	ip = (struct ip6_hdr_fixed *)p->data;
+	if (ip->hops <= 1) {
+		transmit_icmp(w, p, ICMP_ABOUT_HOPS, 0);
+		return XS_DROP_hop_limit;
+	}
+	if (len > mtu) {
+		transmit_icmp(w, p, ICMP_ABOUT_SIZE, mtu);
+		return XS_DROP_too_big;
+	}
+	csum_complete6(p->data, len);
+	ip->hops--;
+	return XS_DROP_none;
+}
+
+/* 0, or why the packet goes no further. */
+static enum xs_drop check_one(struct worker *w, struct pkt *p, uint32_t mtu)
+{
+	p->data += p->l3;
+	p->len -= p->l3;
+	if (!p->len)
+		return XS_DROP_malformed;
+	switch (p->data[0] >> 4) {
+	case 4:
+		return check4(w, p, mtu);
+	case 6:
+		return check6(w, p, mtu);
+	}
+	return XS_DROP_tun_no_proto;
 }
 
 void forward_out(struct worker *w, struct sa_out *sa, struct pkt *v[], unsigned int n)
@@ -114,5 +150,14 @@ void forward_out(struct worker *w, struct sa_out *sa, struct pkt *v[], unsigned 
 		else
 			batch_put(&b, v[i]);
 	}
+	batch_flush(&b);
+}
+
+void forward_own(struct worker *w, struct sa_out *sa, struct pkt *v[], unsigned int n)
+{
+	struct out_batch b = {.w = w, .sa = sa};
+
+	for (unsigned int i = 0; i < n; i++)
+		batch_put(&b, v[i]);
 	batch_flush(&b);
 }

@@ -141,15 +141,17 @@ static int port_take(void *ctx, uint32_t ifindex, const struct xs_port *row)
 static bool port_refresh(struct plane *p, struct port *port)
 {
 	uint32_t mtu = 0, addr = 0;
-	uint8_t mac[6];
+	uint8_t mac[6], addr6[16] = {0};
 	bool up, changed;
 
 	if (netlink_link(p->nl, port->ifindex, &mtu, mac, &up) < 0)
 		return false;
 	netlink_addr4(p->nl, port->ifindex, &addr);
+	netlink_addr6(p->nl, port->ifindex, addr6);
 	changed = mtu != atomic_load(&port->mtu) || memcmp(mac, port->mac, 6) != 0;
 	atomic_store(&port->mtu, mtu);
 	atomic_store(&port->addr4_be, addr);
+	port_addr6_set(port, addr6);
 	memcpy(port->mac, mac, 6);
 	return changed;
 }

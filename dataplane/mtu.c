@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mtu.h"
+#include "ip6.h"
 
 #include <string.h>
 
-enum { TRAILER_MIN = 2, ICMP_HLEN = 8, TCP_CHECK = 16, UDP_CHECK = 6, ICMP_TTL = 64 };
+enum { TRAILER_MIN = 2, ICMP_HLEN = 8, TCP_CHECK = 16, UDP_CHECK = 6, ICMP_TTL = 64, ICMP6_TOO_BIG = 2 };
 
 uint32_t mtu_outer(const struct esp_shape *s, uint32_t inner)
 {
@@ -74,16 +75,22 @@ uint32_t icmp4_error(uint8_t *at, const uint8_t src[4], uint8_t type, uint8_t co
 	return total;
 }
 
-static bool icmp6_allowed(const struct ip6_hdr_fixed *bad, uint32_t bad_len)
+/* RFC 4443 2.4 (e): about which packets no error is sent. */
+static bool icmp6_allowed(const struct ip6_hdr_fixed *bad, uint32_t bad_len, uint8_t type)
 {
 	static const uint8_t none[16];
+	struct ip6_walk w;
 
 	if (bad->src[0] == 0xff || memcmp(bad->src, none, 16) == 0)
 		return false;
-	if (bad->next != IPPROTO_ICMPV6)
+	if (bad->dst[0] == 0xff && type != ICMP6_TOO_BIG)
+		return false;
+	if (ip6_walk((const uint8_t *)bad, bad_len, &w) < 0)
+		return false;
+	if (w.protocol != IPPROTO_ICMPV6)
 		return true;
-	/* RFC 4443 2.4 (e): types below 128 are errors */
-	return bad_len > sizeof(*bad) && ((const uint8_t *)bad)[sizeof(*bad)] >= 128;
+	/* types below 128 are errors */
+	return !w.later && w.off < bad_len && ((const uint8_t *)bad)[w.off] >= 128;
 }
 
 uint32_t icmp6_error(uint8_t *at, const uint8_t src[16], uint8_t type, uint8_t code, uint32_t mtu,
@@ -98,7 +105,7 @@ uint32_t icmp6_error(uint8_t *at, const uint8_t src[16], uint8_t type, uint8_t c
 	uint16_t check;
 	uint64_t sum;
 
-	if (bad_len < sizeof(*b) || !icmp6_allowed(b, bad_len))
+	if (bad_len < sizeof(*b) || !icmp6_allowed(b, bad_len, type))
 		return 0;
 	memset(at, 0, sizeof(*ip) + ICMP_HLEN);
 	ip->ver_class_flow_be = be32(6u << 28);
@@ -168,31 +175,51 @@ uint32_t frag_write(const uint8_t *ip, const struct frag *f, uint8_t *at)
 	return hlen + f->len;
 }
 
+/* Where a transport protocol keeps its checksum; 0: not one that we complete. */
+static uint32_t check_place(uint8_t protocol, uint32_t n)
+{
+	uint32_t at = protocol == IPPROTO_TCP ? TCP_CHECK : protocol == IPPROTO_UDP ? UDP_CHECK : 0;
+
+	return at && n >= at + 2 ? at : 0;
+}
+
+/* pseudo: the sum of the pseudo-header, which is all that a partial checksum holds. */
+static void complete(uint8_t *l4, uint32_t n, uint8_t protocol, uint64_t pseudo)
+{
+	uint32_t at = check_place(protocol, n);
+	uint16_t check;
+
+	if (!at)
+		return;
+	memcpy(&check, l4 + at, 2);
+	if (check != csum_fold(pseudo))
+		return;
+	/* The field holds the pseudo-header sum: summing over all adds it in. */
+	check = csum_finish(csum_add(l4, n, 0));
+	if (!check && protocol == IPPROTO_UDP)
+		check = 0xffff;
+	memcpy(l4 + at, &check, 2);
+}
+
 void csum_complete4(uint8_t *p, uint32_t len)
 {
 	const struct ip4_hdr *ip = (const struct ip4_hdr *)p;
-	uint32_t hlen = ip4_hlen(ip), n = len - hlen, at;
-	uint16_t check, pseudo;
-	uint64_t sum;
+	uint32_t hlen = ip4_hlen(ip), n = len - hlen;
 
-	if (ip4_is_fragment(ip))
+	if (!ip4_is_fragment(ip))
+		complete(p + hlen, n, ip->protocol,
+			 csum_add(ip->src, 8, (uint64_t)be16(ip->protocol) + be16((uint16_t)n)));
+}
+
+void csum_complete6(uint8_t *p, uint32_t len)
+{
+	const struct ip6_hdr_fixed *ip = (const struct ip6_hdr_fixed *)p;
+	struct ip6_walk w;
+	uint32_t n;
+
+	if (ip6_walk(p, len, &w) < 0 || w.fragment)
 		return;
-	if (ip->protocol == IPPROTO_TCP)
-		at = TCP_CHECK;
-	else if (ip->protocol == IPPROTO_UDP)
-		at = UDP_CHECK;
-	else
-		return;
-	if (n < at + 2)
-		return;
-	memcpy(&check, p + hlen + at, 2);
-	pseudo = csum_fold(csum_add(ip->src, 8, (uint64_t)be16(ip->protocol) + be16((uint16_t)n)));
-	if (check != pseudo)
-		return;
-	/* The field holds the pseudo-header sum: summing over all adds it in. */
-	sum = csum_add(p + hlen, n, 0);
-	check = csum_finish(sum);
-	if (!check && ip->protocol == IPPROTO_UDP)
-		check = 0xffff;
-	memcpy(p + hlen + at, &check, 2);
+	n = len - w.off;
+	complete(p + w.off, n, w.protocol,
+		 csum_add(ip->src, 32, (uint64_t)be32(n) + be32(w.protocol)));
 }

@@ -28,7 +28,10 @@ enum { ICMP_QUOTE4 = 548, ICMP4_MAX = 576, ICMP6_MAX = 1280, MTU_MIN4 = 68, MTU_
  */
 uint32_t icmp4_error(uint8_t *at, const uint8_t src[4], uint8_t type, uint8_t code, uint16_t mtu,
 		     const uint8_t *bad, uint32_t bad_len);
-/* The same for IPv6: type 2 packet too big (RFC 4443 3.2) or others; room for ICMP6_MAX. */
+/*
+ * The same for IPv6: type 2 packet too big (RFC 4443 3.2) or others; room for ICMP6_MAX. 0 when RFC 4443 2.4 (e)
+ * forbids it: about an ICMPv6 error wherever its header is, to a group unless too big, or no single source.
+ */
 uint32_t icmp6_error(uint8_t *at, const uint8_t src[16], uint8_t type, uint8_t code, uint32_t mtu,
 		     const uint8_t *bad, uint32_t bad_len);
 
@@ -48,3 +51,4 @@ uint32_t frag_write(const uint8_t *ip, const struct frag *f, uint8_t *at);
  * (CHECKSUM_PARTIAL): finds those and completes them. `ip` was checked, len is its own length.
  */
 void csum_complete4(uint8_t *ip, uint32_t len);
+void csum_complete6(uint8_t *ip, uint32_t len);

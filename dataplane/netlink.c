@@ -330,6 +330,49 @@ int netlink_addr4(struct netlink *nl, uint32_t ifindex, uint32_t *addr_be)
 	return 0;
 }
 
+struct addr6_find {
+	uint32_t ifindex;
+	uint8_t addr[16];
+	bool found, global;
+};
+
+static int addr6_cb(const struct nlmsghdr *h, void *data)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(h);
+	const struct nlattr *tb[IFA_MAX + 1] = {NULL};
+	struct addr6_find *find = data;
+	bool global = ifa->ifa_scope == RT_SCOPE_UNIVERSE;
+
+	if (h->nlmsg_type != RTM_NEWADDR || ifa->ifa_index != find->ifindex ||
+	    ifa->ifa_flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) ||
+	    (find->found && (find->global || !global)))
+		return MNL_CB_OK;
+	attrs_of(h, sizeof(*ifa), tb, IFA_MAX);
+	if (!attr_addr(tb[tb[IFA_LOCAL] ? IFA_LOCAL : IFA_ADDRESS], AF_INET6, find->addr))
+		return MNL_CB_OK;
+	find->found = true;
+	find->global = global;
+	return MNL_CB_OK;
+}
+
+int netlink_addr6(struct netlink *nl, uint32_t ifindex, uint8_t addr[16])
+{
+	uint64_t buf[64];
+	struct nlmsghdr *h = request(nl, buf, RTM_GETADDR, NLM_F_DUMP);
+	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(h, sizeof(*ifa));
+	struct addr6_find find = {.ifindex = ifindex};
+	int err;
+
+	ifa->ifa_family = AF_INET6;
+	err = answer(nl, h, addr6_cb, &find);
+	if (err)
+		return err;
+	if (!find.found)
+		return -ENOENT;
+	memcpy(addr, find.addr, 16);
+	return 0;
+}
+
 /* ---- changes -------------------------------------------------------------------------------- */
 
 static bool neigh_change(const struct nlmsghdr *h, struct net_change *c)

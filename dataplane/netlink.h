@@ -45,3 +45,5 @@ int netlink_neigh(struct netlink *nl, uint32_t ifindex, const uint8_t addr[16], 
 int netlink_link(struct netlink *nl, uint32_t ifindex, uint32_t *mtu, uint8_t mac[6], bool *up);
 /* The first IPv4 address of an interface, network order; -ENOENT when it has none. */
 int netlink_addr4(struct netlink *nl, uint32_t ifindex, uint32_t *addr_be);
+/* An IPv6 address of an interface that is in use, a global one before a link-local one; -ENOENT. */
+int netlink_addr6(struct netlink *nl, uint32_t ifindex, uint8_t addr[16]);

@@ -43,10 +43,11 @@ struct nh_cache {
 
 static inline struct next_hop *nh_row(struct nh_cache *c, const uint8_t dst[16])
 {
-	uint32_t w;
+	uint64_t hi, lo;
 
-	memcpy(&w, dst + 12, 4);
-	return &c->row[(w * 0x9e3779b1u) >> 20];
+	memcpy(&hi, dst, 8);
+	memcpy(&lo, dst + 8, 8);
+	return &c->row[(((hi * 0xff51afd7ed558ccdull) ^ lo) * 0x9e3779b97f4a7c15ull) >> 52];
 }
 
 _Static_assert(NH_ROWS == 1 << 12, "nh_row takes the top 12 bits");

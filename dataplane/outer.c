@@ -51,6 +51,10 @@ int outer_init(struct outer *o, const uint8_t src[16], const uint8_t dst[16], ui
 	u->sport_be = be16(sport);
 	u->dport_be = be16(dport);
 	o->len += sizeof(*u);
+	if (o->ip_len == sizeof(struct ip4_hdr))
+		return 0;
+	o->sum = csum_fold(csum_add(src, 16, csum_add(dst, 16, (uint64_t)be16(IPPROTO_UDP) +
+							       u->sport_be + u->dport_be)));
 	return 0;
 }
 
@@ -84,6 +88,18 @@ static void write6(const struct outer *o, uint8_t *at, uint32_t total, uint8_t t
 	ip->len_be = be16((uint16_t)(total - o->ip_len));
 }
 
+/*
+ * RFC 8200 8.1: over IPv6 the checksum is computed. RFC 6936 would allow none for a tunnel, but receivers that
+ * are plain sockets do not take that. The sum of addresses, protocol and ports is there already.
+ */
+static uint16_t udp6_check(const struct outer *o, const uint8_t *payload, uint32_t n, uint16_t len_be)
+{
+	/* twice the length: in the pseudo-header, and in the UDP header */
+	uint16_t check = csum_finish(csum_add(payload, n, (uint64_t)o->sum + len_be + len_be));
+
+	return check ? check : 0xffff;
+}
+
 void outer_write(const struct outer *o, uint8_t *at, uint32_t payload, uint8_t inner_tos, bool inner_df,
 		 uint16_t id)
 {
@@ -100,6 +116,8 @@ void outer_write(const struct outer *o, uint8_t *at, uint32_t payload, uint8_t i
 	/* RFC 3948 2.1: the UDP checksum of ESP in IPv4 should be, and is, zero. */
 	u = (struct udp_hdr *)(at + o->ip_len);
 	u->len_be = be16((uint16_t)(total - o->ip_len));
+	if (o->ip_len != sizeof(struct ip4_hdr))
+		u->check = udp6_check(o, at + o->len, payload, u->len_be);
 }
 
 int inner_tos_after(uint8_t outer_tos, uint8_t inner_tos, bool copy_ecn, bool copy_dscp)

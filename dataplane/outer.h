@@ -17,14 +17,15 @@ struct outer {
 	uint8_t len;	/* of all of it */
 	uint8_t ip_len; /* of the IP header */
 	bool copy_df, copy_ecn, copy_dscp;
-	uint32_t sum; /* of the IPv4 header without what changes from packet to packet */
+	/* Without what changes from packet to packet: IPv4: of the header; UDP in IPv6: of pseudo-header and ports. */
+	uint32_t sum;
 };
 
 /* Addresses are mapped; ports 0 = plain ESP. 0, or -EAFNOSUPPORT (families differ). */
 int outer_init(struct outer *o, const uint8_t src[16], const uint8_t dst[16], uint16_t sport,
 	       uint16_t dport);
 /*
- * Writes the headers at `at` in front of `payload` bytes of ESP. inner_tos and inner_df are those of
+ * Writes the headers at `at` in front of `payload` bytes of ESP that are there. inner_tos and inner_df are those of
  * the packet inside, id is the IPv4 id of this one.
  */
 void outer_write(const struct outer *o, uint8_t *at, uint32_t payload, uint8_t inner_tos, bool inner_df,

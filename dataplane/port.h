@@ -5,6 +5,7 @@
 
 #include <net/if.h>
 #include <stdatomic.h>
+#include <string.h>
 
 /*
  * Interfaces, and what a worker sends and receives through. A port is one interface; a lane is a worker's
@@ -19,9 +20,37 @@ struct port {
 	/* Written by the control thread as the interface changes, read by workers. */
 	_Atomic uint32_t mtu;
 	_Atomic uint32_t addr4_be; /* an address of ours on it, for ICMP; 0 = none */
+	_Atomic uint32_t addr6_turn; /* odd while addr6 is written */
+	_Atomic uint64_t addr6[2];   /* likewise; by port_addr6_* */
 	uint8_t mac[6];		   /* control thread only: workers get it with a next hop */
 	char mode[16];
 };
+
+/* Control thread: 16 bytes, all 0 for none. */
+static inline void port_addr6_set(struct port *p, const uint8_t addr[16])
+{
+	uint64_t half[2];
+
+	memcpy(half, addr, 16);
+	if (half[0] == atomic_load(&p->addr6[0]) && half[1] == atomic_load(&p->addr6[1]))
+		return;
+	atomic_fetch_add(&p->addr6_turn, 1);
+	atomic_store(&p->addr6[0], half[0]);
+	atomic_store(&p->addr6[1], half[1]);
+	atomic_fetch_add(&p->addr6_turn, 1);
+}
+
+/* Any thread: false when there is none, or it is just being changed. */
+static inline bool port_addr6_get(struct port *p, uint8_t addr[16])
+{
+	uint32_t turn = atomic_load(&p->addr6_turn);
+	uint64_t half[2] = {atomic_load(&p->addr6[0]), atomic_load(&p->addr6[1])};
+
+	if (turn & 1 || turn != atomic_load(&p->addr6_turn) || !(half[0] | half[1]))
+		return false;
+	memcpy(addr, half, 16);
+	return true;
+}
 
 struct lane;
 

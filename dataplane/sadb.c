@@ -31,6 +31,7 @@ static void ts_build(struct sa_ts *to, const struct plane_ts *from, unsigned int
 		to[i].port_lo = from[i].port_lo;
 		to[i].port_hi = from[i].port_hi;
 		to[i].protocol = from[i].protocol;
+		to[i].family = from[i].family;
 	}
 }
 
@@ -45,11 +46,11 @@ static bool port_match(const struct sa_ts *ts, uint16_t port, bool known)
 	return !opaque && port >= ts->port_lo && port <= ts->port_hi;
 }
 
-bool sa_ts_match(const struct sa_ts *ts, unsigned int n, uint8_t protocol, sa_u128 addr, uint16_t port,
-		 bool ports_known)
+bool sa_ts_match(const struct sa_ts *ts, unsigned int n, uint8_t family, uint8_t protocol, sa_u128 addr,
+		 uint16_t port, bool ports_known)
 {
 	for (unsigned int i = 0; i < n; i++)
-		if (addr >= ts[i].lo && addr <= ts[i].hi &&
+		if (addr >= ts[i].lo && addr <= ts[i].hi && ts[i].family == family &&
 		    (!ts[i].protocol || ts[i].protocol == protocol) &&
 		    port_match(&ts[i], port, ports_known))
 			return true;
@@ -69,6 +70,13 @@ static void count_init(struct sa_count *c, const struct plane_sa_add *add)
 			       .hard_bytes = limit(add->hard_bytes)};
 }
 
+static bool ts_ok(const struct plane_ts *ts)
+{
+	if (ts->family == 4)
+		return ip_is_mapped4(ts->lo) && ip_is_mapped4(ts->hi);
+	return ts->family == 6;
+}
+
 static int check(const struct plane_sa_add *add, const struct xs_maps *maps,
 		 const struct crypto_suite **suite, char *err, size_t errlen)
 {
@@ -80,12 +88,15 @@ static int check(const struct plane_sa_add *add, const struct xs_maps *maps,
 		return fail(err, errlen, -EINVAL, "reserved SPI");
 	if (add->mode != XS_TUNNEL)
 		return fail(err, errlen, -EOPNOTSUPP, "tunnel mode only");
-	if (!ip_is_mapped4(add->src) || !ip_is_mapped4(add->dst))
-		return fail(err, errlen, -EAFNOSUPPORT, "outer addresses: IPv4 only");
+	if (ip_is_mapped4(add->src) != ip_is_mapped4(add->dst))
+		return fail(err, errlen, -EAFNOSUPPORT, "outer addresses of two families");
 	if (!add->sport != !add->dport)
 		return fail(err, errlen, -EINVAL, "one UDP port without the other");
 	if (!add->n_local || add->n_local > PLANE_TS_MAX || !add->n_remote || add->n_remote > PLANE_TS_MAX)
 		return fail(err, errlen, -EINVAL, "1 to 16 traffic selectors a side");
+	for (unsigned int i = 0; i < add->n_local + add->n_remote; i++)
+		if (!ts_ok(&add->ts[i]))
+			return fail(err, errlen, -EINVAL, "a traffic selector is of neither family");
 	s = crypto_suite_find(add->encr, add->encr_bits, add->integ);
 	if (!s)
 		return fail(err, errlen, -ENOTSUP, "no such pair of algorithms");

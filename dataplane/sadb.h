@@ -26,7 +26,8 @@ struct sa_ts {
 	sa_u128 lo, hi;
 	uint16_t port_lo, port_hi;
 	uint8_t protocol;
-	uint8_t pad[13];
+	uint8_t family; /* 4 or 6: "any IPv6 address" holds no IPv4 ones, mapped or not */
+	uint8_t pad[12];
 };
 
 /* Counters of one direction: the worker counts here and stores into the map, which it never reads. */
@@ -102,10 +103,10 @@ void sa_in_free(struct sa_in *sa);
 void sa_out_free(struct sa_out *sa);
 
 sa_u128 sa_addr(const uint8_t mapped[16]);
-/* True when protocol, address and port lie inside one of the n selectors. ports_known false: a later
+/* True when family, protocol, address and port lie inside one of the n selectors. ports_known false: a later
  * fragment, which only selectors with any port or OPAQUE take. */
-bool sa_ts_match(const struct sa_ts *ts, unsigned int n, uint8_t protocol, sa_u128 addr, uint16_t port,
-		 bool ports_known);
+bool sa_ts_match(const struct sa_ts *ts, unsigned int n, uint8_t family, uint8_t protocol, sa_u128 addr,
+		 uint16_t port, bool ports_known);
 
 /* ---- slots ------------------------------------------------------------------------------------ */
 

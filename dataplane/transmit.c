@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 enum { ICMP_RATE = 1000, ICMP_BURST = 100, NS_PER_S = 1000000000 };
+enum { ICMP_UNREACH = 3, ICMP_FRAG_NEEDED = 4, ICMP_TIME_EXCEEDED = 11, ICMP6_TOO_BIG = 2, ICMP6_TIME_EXCEEDED = 3 };
 
 static void want(struct worker *w, const uint8_t dst[16])
 {
@@ -45,14 +46,25 @@ const struct next_hop *transmit_next_hop(struct worker *w, const uint8_t dst[16]
 	return nh->state == NH_LOCAL ? nh : NULL;
 }
 
-static enum xs_drop kernel_send(struct worker *w, const struct pkt *p)
+static ssize_t kernel_send4(struct worker *w, const struct pkt *p)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET};
 
-	if (!ip_is_mapped4(p->dst))
-		return XS_DROP_no_route;
 	memcpy(&to.sin_addr, p->dst + 12, 4);
-	if (sendto(w->raw4, p->data, p->len, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to)) >= 0)
+	return sendto(w->raw4, p->data, p->len, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to));
+}
+
+static ssize_t kernel_send6(struct worker *w, const struct pkt *p)
+{
+	struct sockaddr_in6 to = {.sin6_family = AF_INET6};
+
+	memcpy(&to.sin6_addr, p->dst, 16);
+	return sendto(w->raw6, p->data, p->len, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to));
+}
+
+static enum xs_drop kernel_send(struct worker *w, const struct pkt *p)
+{
+	if ((ip_is_mapped4(p->dst) ? kernel_send4(w, p) : kernel_send6(w, p)) >= 0)
 		return XS_DROP_none;
 	switch (errno) {
 	case EMSGSIZE:
@@ -98,6 +110,11 @@ void transmit_flush(struct worker *w)
 			stage_flush(w, i);
 }
 
+static uint16_t eth_type(const uint8_t *ip)
+{
+	return ip[0] >> 4 == 6 ? be16(ETH_IP6) : be16(ETH_IP4);
+}
+
 void transmit(struct worker *w, struct pkt *p, const struct next_hop *nh, uint32_t slot,
 	      enum plane_direction direction)
 {
@@ -110,7 +127,7 @@ void transmit(struct worker *w, struct pkt *p, const struct next_hop *nh, uint32
 		eth = (struct eth_hdr *)p->data;
 		memcpy(eth->dst, nh->mac, 6);
 		memcpy(eth->src, nh->src_mac, 6);
-		eth->type_be = be16(ETH_IP4);
+		eth->type_be = eth_type(p->data + ETH_LEN);
 		stage_put(w, w->port_lane[nh->port], p);
 		return;
 	}
@@ -148,36 +165,73 @@ static bool pkt_new(struct worker *w, struct pkt *p)
 	return true;
 }
 
-void transmit_icmp4(struct worker *w, const struct pkt *p, uint8_t type, uint8_t code, uint16_t mtu)
+/* RFC 792, RFC 1191; RFC 4443 3.2, 3.3. From an address of ours on that port; 0: nothing is to be said. */
+static uint32_t icmp_write(struct port *port, uint8_t *at, const struct pkt *p, enum icmp_about about,
+			   uint32_t mtu)
 {
-	const struct worker_shared *sh = w->shared;
-	uint8_t place = p->port < XS_PORTS_MAX ? sh->port_by_index[p->port] : PKT_NO_PORT;
+	uint8_t src6[16];
+	uint32_t src4;
+
+	if (p->family == 6) {
+		if (!port_addr6_get(port, src6))
+			return 0;
+		if (about == ICMP_ABOUT_HOPS)
+			return icmp6_error(at, src6, ICMP6_TIME_EXCEEDED, 0, 0, p->data, p->len);
+		/* RFC 8200 5: nobody is asked for less. */
+		return icmp6_error(at, src6, ICMP6_TOO_BIG, 0, mtu < MTU_MIN6 ? MTU_MIN6 : mtu,
+				   p->data, p->len);
+	}
+	src4 = atomic_load_explicit(&port->addr4_be, memory_order_relaxed);
+	if (!src4)
+		return 0;
+	if (about == ICMP_ABOUT_HOPS)
+		return icmp4_error(at, (uint8_t *)&src4, ICMP_TIME_EXCEEDED, 0, 0, p->data, p->len);
+	return icmp4_error(at, (uint8_t *)&src4, ICMP_UNREACH, ICMP_FRAG_NEEDED, (uint16_t)mtu, p->data,
+			   p->len);
+}
+
+/* place: in the table of ports. */
+static bool icmp_new(struct worker *w, const struct pkt *p, uint16_t place, enum icmp_about about,
+		     uint32_t mtu, struct pkt *out)
+{
+	if (!icmp_budget(w) || !pkt_new(w, out))
+		return false;
+	out->len = icmp_write(&w->shared->ports[place], out->data, p, about, mtu);
+	out->family = p->family;
+	if (out->len)
+		return true;
+	chunk_give(&w->chunks, out->head);
+	return false;
+}
+
+void transmit_icmp(struct worker *w, const struct pkt *p, enum icmp_about about, uint32_t mtu)
+{
+	uint8_t place = p->port < XS_PORTS_MAX ? w->shared->port_by_index[p->port] : PKT_NO_PORT;
 	const struct eth_hdr *from = (const struct eth_hdr *)p->eth;
 	struct eth_hdr *eth;
 	struct pkt reply, *v = &reply;
 	struct lane *l;
-	uint32_t src;
 
-	if (!p->eth || place == PKT_NO_PORT || w->port_lane[place] == PKT_NO_PORT || !icmp_budget(w))
+	if (!p->eth || place == PKT_NO_PORT || w->port_lane[place] == PKT_NO_PORT)
 		return;
-	src = atomic_load_explicit(&sh->ports[place].addr4_be, memory_order_relaxed);
-	if (!src || !pkt_new(w, &reply))
+	if (!icmp_new(w, p, place, about, mtu, &reply))
 		return;
-	reply.len = icmp4_error(reply.data, (uint8_t *)&src, type, code, mtu, p->data, p->len);
-	if (!reply.len) {
-		chunk_give(&w->chunks, reply.head);
-		return;
-	}
 	reply.data -= ETH_LEN;
 	reply.len += ETH_LEN;
 	eth = (struct eth_hdr *)reply.data;
 	memcpy(eth->dst, from->src, 6);
 	memcpy(eth->src, from->dst, 6);
-	eth->type_be = be16(ETH_IP4);
+	eth->type_be = eth_type(reply.data + ETH_LEN);
 	l = w->xsk.lane[w->port_lane[place]];
 	if (l->ops->tx_burst(l, &v, 1) != 1)
 		chunk_give(&w->chunks, reply.head);
 	w->stage[w->port_lane[place]].kick = true;
+}
+
+bool transmit_icmp_make(struct worker *w, const struct pkt *p, uint16_t port, enum icmp_about about,
+			uint32_t mtu, struct pkt *out)
+{
+	return port < w->shared->n_ports && icmp_new(w, p, port, about, mtu, out);
 }
 
 void transmit_fragments(struct worker *w, struct pkt *p, uint32_t mtu,

@@ -470,9 +470,12 @@ static int tables_open(struct worker *w, unsigned int lanes)
 	w->from = calloc(n, sizeof(struct handoff *));
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	w->raw4 = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
+	w->raw6 = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
 	if (!w->stage || !w->sa || !w->nh || !w->to || !w->from)
 		return -ENOMEM;
 	if (w->wake_fd < 0 || w->raw4 < 0)
+		return -errno;
+	if (w->raw6 < 0 && errno != EAFNOSUPPORT)
 		return -errno;
 	for (unsigned int i = 0; i < n; i++) {
 		if (i == w->id)
@@ -518,7 +521,7 @@ int worker_open(struct worker *w, unsigned int id, const struct worker_shared *s
 
 	w->id = id;
 	w->shared = shared;
-	w->wake_fd = w->raw4 = -1;
+	w->wake_fd = w->raw4 = w->raw6 = -1;
 	ring_init(&w->notes, WORKER_NOTES);
 	n = lanes_plan(w, port, queue);
 	e = memory_open(w, n, err, errlen);
@@ -574,4 +577,6 @@ void worker_close(struct worker *w)
 		close(w->wake_fd);
 	if (w->raw4 >= 0)
 		close(w->raw4);
+	if (w->raw6 >= 0)
+		close(w->raw6);
 }

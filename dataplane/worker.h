@@ -77,7 +77,7 @@ struct worker {
 	uint64_t now_ns;
 	uint32_t icmp_tokens;
 	uint64_t icmp_ns;
-	int raw4;		/* IP_HDRINCL: what the kernel has to send */
+	int raw4, raw6;		/* header included: what the kernel has to send; raw6 -1: it has no IPv6 */
 	int wake_fd;		/* eventfd: a command or a handoff waits */
 	bool stop;
 	struct pkt rx[PKT_BURST];
@@ -105,6 +105,8 @@ bool worker_note_take(struct worker *w, struct worker_note *out);
 
 /* One group: packets of one direction and slot. They are taken: sent, dropped and counted, or freed. */
 void forward_out(struct worker *w, struct sa_out *sa, struct pkt *v[], unsigned int n);
+/* Packets of our own, IP at data, into a tunnel: checked against its selectors and its size by the caller. */
+void forward_own(struct worker *w, struct sa_out *sa, struct pkt *v[], unsigned int n);
 void forward_in(struct worker *w, struct sa_in *sa, struct pkt *v[], unsigned int n);
 
 void worker_event(struct worker *w, enum plane_event_kind kind, uint32_t slot, uint32_t generation,
@@ -118,8 +120,15 @@ const struct next_hop *transmit_next_hop(struct worker *w, const uint8_t dst[16]
 /* Stages p (an IP packet at data) for its next hop, or gives it to the kernel. */
 void transmit(struct worker *w, struct pkt *p, const struct next_hop *nh, uint32_t slot,
 	      enum plane_direction direction);
-/* An ICMP error about p back to where it came from; p stays the caller's. */
-void transmit_icmp4(struct worker *w, const struct pkt *p, uint8_t type, uint8_t code, uint16_t mtu);
+enum icmp_about { ICMP_ABOUT_SIZE, ICMP_ABOUT_HOPS };
+/* An ICMP error about p, whose family is set, back to where it came from; p stays the caller's. */
+void transmit_icmp(struct worker *w, const struct pkt *p, enum icmp_about about, uint32_t mtu);
+/*
+ * The same about a packet out of a tunnel that does not go on by port: an error for the outbound half of
+ * that tunnel. False when it may not or cannot be made; otherwise the caller owns *out, an IP packet at data.
+ */
+bool transmit_icmp_make(struct worker *w, const struct pkt *p, uint16_t port, enum icmp_about about,
+			uint32_t mtu, struct pkt *out);
 /* Writes what is staged into the rings. */
 void transmit_flush(struct worker *w);
 /*

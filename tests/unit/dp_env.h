@@ -48,10 +48,11 @@ static inline void env_addr(uint8_t out[16], const char *text)
 static inline struct plane_ts env_ts(const char *lo, const char *hi, uint8_t protocol, uint16_t port_lo,
 				     uint16_t port_hi)
 {
-	struct plane_ts ts = {.port_lo = port_lo, .port_hi = port_hi, .protocol = protocol, .family = 4};
+	struct plane_ts ts = {.port_lo = port_lo, .port_hi = port_hi, .protocol = protocol};
 
 	env_addr(ts.lo, lo);
 	env_addr(ts.hi, hi);
+	ts.family = ip_is_mapped4(ts.lo) ? 4 : 6;
 	return ts;
 }
 

@@ -320,7 +320,7 @@ static void bad_trailers_pair(struct env *e, struct sa_out *out, struct sa_in *i
 	pay[95] = IPPROTO_NONE;
 	assert_int_equal(open_one(in, sealed_raw(out, &buf, pay, 96)), XS_DROP_tfc_dummy);
 	pay[95] = IPPROTO_IPV6;
-	assert_int_equal(open_one(in, sealed_raw(out, &buf, pay, 96)), XS_DROP_unsup_payload);
+	assert_int_equal(open_one(in, sealed_raw(out, &buf, pay, 96)), XS_DROP_tun_no_proto);
 	pay[95] = IPPROTO_TCP;
 	assert_int_equal(open_one(in, sealed_raw(out, &buf, pay, 96)), XS_DROP_tun_no_proto);
 	/* they were authentic: the window has moved over them */
@@ -345,7 +345,8 @@ static void selectors_pair(struct env *e, struct sa_out *out, struct sa_in *in)
 		{12, 11, XS_DROP_policy_mismatch}, /* source 11.1.x */
 		{17, 1, XS_DROP_policy_mismatch},  /* destination 10.1.x */
 		{16, 192, XS_DROP_policy_mismatch},
-		{0, 0x65, XS_DROP_tun_no_proto},   /* says it is IPv6 */
+		{0, 0x65, XS_DROP_oversized_header}, /* says it is IPv6 */
+		{0, 0x75, XS_DROP_tun_no_proto},
 		{0, 0x44, XS_DROP_oversized_header},
 		{0, 0x4f, XS_DROP_oversized_header}, /* header longer than the packet */
 		{2, 1, XS_DROP_oversized_header},    /* total length beyond the payload */
@@ -373,23 +374,24 @@ static void selectors(void **state)
 static void ports_protocols_fragments(void **state)
 {
 	const struct crypto_suite *suite = crypto_suite_at(0);
-	struct sa_ts any = {.lo = 0, .hi = ~(sa_u128)0, .port_lo = 0, .port_hi = 65535};
-	struct sa_ts web = {.lo = 0, .hi = ~(sa_u128)0, .port_lo = 80, .port_hi = 88, .protocol = 6};
-	struct sa_ts opaque = {.lo = 0, .hi = ~(sa_u128)0, .port_lo = 65535, .port_hi = 0};
+	struct sa_ts any = {.family = 4, .hi = ~(sa_u128)0, .port_lo = 0, .port_hi = 65535};
+	struct sa_ts web = {.family = 4, .hi = ~(sa_u128)0, .port_lo = 80, .port_hi = 88, .protocol = 6};
+	struct sa_ts opaque = {.family = 4, .hi = ~(sa_u128)0, .port_lo = 65535, .port_hi = 0};
 
 	(void)state;
 	(void)suite;
-	assert_true(sa_ts_match(&any, 1, 17, 5, 9, true));
-	assert_true(sa_ts_match(&any, 1, 17, 5, 0, false));
-	assert_true(sa_ts_match(&web, 1, 6, 5, 80, true));
-	assert_true(sa_ts_match(&web, 1, 6, 5, 88, true));
-	assert_false(sa_ts_match(&web, 1, 6, 5, 79, true));
-	assert_false(sa_ts_match(&web, 1, 6, 5, 89, true));
-	assert_false(sa_ts_match(&web, 1, 17, 5, 80, true));
-	assert_false(sa_ts_match(&web, 1, 6, 5, 0, false)); /* a later fragment could be anything */
-	assert_true(sa_ts_match(&opaque, 1, 6, 5, 0, false));
-	assert_false(sa_ts_match(&opaque, 1, 6, 5, 80, true));
-	assert_false(sa_ts_match(&any, 0, 6, 5, 80, true));
+	assert_true(sa_ts_match(&any, 1, 4, 17, 5, 9, true));
+	assert_true(sa_ts_match(&any, 1, 4, 17, 5, 0, false));
+	assert_true(sa_ts_match(&web, 1, 4, 6, 5, 80, true));
+	assert_true(sa_ts_match(&web, 1, 4, 6, 5, 88, true));
+	assert_false(sa_ts_match(&web, 1, 4, 6, 5, 79, true));
+	assert_false(sa_ts_match(&web, 1, 4, 6, 5, 89, true));
+	assert_false(sa_ts_match(&web, 1, 4, 17, 5, 80, true));
+	assert_false(sa_ts_match(&web, 1, 4, 6, 5, 0, false)); /* a later fragment could be anything */
+	assert_true(sa_ts_match(&opaque, 1, 4, 6, 5, 0, false));
+	assert_false(sa_ts_match(&opaque, 1, 4, 6, 5, 80, true));
+	assert_false(sa_ts_match(&any, 0, 4, 6, 5, 80, true));
+	assert_false(sa_ts_match(&any, 1, 6, 6, 5, 80, true));
 }
 
 /* ---- numbers and limits ---------------------------------------------------------------------- */
@@ -664,6 +666,8 @@ static void bad_messages(void **state)
 	WITH(-EAFNOSUPPORT, add.src[0] = 0x20);
 	WITH(-EINVAL, add.sport = 4500);
 	WITH(-EINVAL, add.n_local = 0);
+	WITH(-EINVAL, add.ts[0].family = 0);
+	WITH(-EINVAL, add.ts[1].lo[0] = 0x20); /* IPv6 in a selector for IPv4 */
 	WITH(-EINVAL, add.n_remote = PLANE_TS_MAX + 1);
 	WITH(-ENOTSUP, add.encr = 3);
 	WITH(-ENOTSUP, add.encr_bits = 512);
