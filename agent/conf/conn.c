@@ -356,8 +356,6 @@ static int refuse_unsupported(const struct settings *s, const struct conn_conf *
 	} later[] = {
 	    {"reauth_time", c->reauth_time != 0},
 	    {"unique", c->unique == CONF_UNIQUE_KEEP},
-	    {"childless",
-	     c->childless == CONF_CHILDLESS_PREFER || c->childless == CONF_CHILDLESS_FORCE},
 	    {"fragmentation", c->fragmentation == CONF_FRAG_FORCE},
 	};
 

@@ -26,6 +26,7 @@ struct op {
 	int64_t timeout_ms;
 	unsigned int matches;
 	struct event *timer;
+	bool all_children; /* initiate: of the connection */
 	bool starting, done; /* the outcome may come before the call that starts it returns */
 	struct outcome outcome;
 };
@@ -228,6 +229,8 @@ static int op_start(struct op *op, struct outcome *o)
 
 	switch (op->kind) {
 	case OP_INITIATE:
+		if (op->all_children && op->sel.ike && !op->sel.child)
+			return sa_initiate_all(a, op->sel.ike, op_done, op, o);
 		return sa_initiate(a, op->sel.ike, op->sel.child, op_done, op, o);
 	case OP_TERMINATE:
 		return sa_terminate(a, &op->sel, op_done, op, o);
@@ -315,6 +318,7 @@ static struct op *op_new(struct client *cl, struct slice body, enum op_kind kind
 	op->sel.ike = op->ike[0] ? op->ike : NULL;
 	op->sel.child = op->child[0] ? op->child : NULL;
 	op->sel.force = vici_find_bool(body, "force");
+	op->all_children = vici_find_bool(body, "all-children");
 	op->control = c;
 	op->client = cl;
 	cl->op = op;

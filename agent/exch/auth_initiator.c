@@ -15,11 +15,26 @@ static void connect_fail(struct ike_sa *ike, int error, const char *text)
 	ike_end(ike, END_FAILED, &o);
 }
 
+/* RFC 6023 3: never without the responder's notify. False: it is needed and cannot be. */
+static bool choose_childless(struct ike_sa *ike, const struct task *t)
+{
+	enum conf_childless conf = ike->conn->childless;
+	bool must = !t->conf || conf == CONF_CHILDLESS_FORCE;
+
+	ike->setup->childless = must || (conf == CONF_CHILDLESS_PREFER && ike->peer_childless);
+	return !must || ike->peer_childless;
+}
+
 void auth_start(struct ike_sa *ike)
 {
 	const struct conn_conf *conn = ike->conn;
+	const struct task *t = task_active(ike);
 	struct conf_id mine, theirs;
 
+	if (t && !choose_childless(ike, t)) {
+		connect_fail(ike, -EOPNOTSUPP, "peer does not support an IKE_SA without CHILD_SA");
+		return;
+	}
 	local_id_of(conn, &ike->local.ip, &mine);
 	if (conn->remote_id->any)
 		theirs = (struct conf_id){.any = true, .text = "%any"};
@@ -38,6 +53,14 @@ void auth_start(struct ike_sa *ike)
 	auth_prepare(ike);
 }
 
+static int offer_child(struct ike_sa *ike, struct task *t, struct outcome *why)
+{
+	t->nego = nego_new(ike, true, t->conf);
+	if (!t->nego)
+		return outcome_set(why, -ENOMEM, "no memory");
+	return nego_offer(ike, t->nego, NULL, true, why);
+}
+
 void initiator_prepared(struct ike_sa *ike, const struct auth_fault *fault)
 {
 	struct task *t = task_active(ike);
@@ -53,9 +76,8 @@ void initiator_prepared(struct ike_sa *ike, const struct auth_fault *fault)
 		connect_fail(ike, fault->error, fault->text);
 		return;
 	}
-	t->nego = nego_new(ike, true, t->conf);
-	if (!t->nego || nego_offer(ike, t->nego, NULL, true, &why) < 0) {
-		connect_fail(ike, t->nego ? why.error : -ENOMEM, t->nego ? why.text : "no memory");
+	if (!ike->setup->childless && offer_child(ike, t, &why) < 0) {
+		connect_fail(ike, why.error, why.text);
 		return;
 	}
 	local = conf_id_view(ike->local_id);
@@ -71,8 +93,10 @@ void initiator_prepared(struct ike_sa *ike, const struct auth_fault *fault)
 	if (contact_is_initial(ike))
 		msg_put_notify(&chain, IKE_PROTO_NONE, N_INITIAL_CONTACT, slice_of(NULL, 0),
 			       slice_of(NULL, 0));
-	nego_put_offer(t->nego, &chain);
-	ike_log_group(ike, LOG_CHILD, 1, "establishing CHILD_SA %s", t->conf->name);
+	if (t->nego) {
+		nego_put_offer(t->nego, &chain);
+		ike_log_group(ike, LOG_CHILD, 1, "establishing CHILD_SA %s", t->conf->name);
+	}
 	ike->auth_sent = true;
 	if (request_send(ike, IKE_AUTH, &chain) < 0)
 		connect_fail(ike, -ENOMEM, "IKE_AUTH request cannot be made");
@@ -122,6 +146,35 @@ static void child_failed(struct ike_sa *ike, const struct outcome *o, uint32_t s
 	contact_established(ike, false);
 }
 
+/* The child comes by CREATE_CHILD_SA, at once or when the peer may be ready for it. */
+static void child_later(struct ike_sa *ike, struct task *t, bool refused)
+{
+	t->kind = TASK_CHILD_CREATE;
+	t->tries = refused;
+	if (refused)
+		ike_log_group(ike, LOG_CHILD, 1,
+			      "received TEMPORARY_FAILURE for CHILD_SA %s, trying again later",
+			      t->conf->name);
+	setup_free(ike);
+	/* RFC 7296 2.25: not at once. */
+	task_postpone(ike, refused ? temp_fail_wait_ms(ike->agent, t->tries) : 0);
+	contact_established(ike, false);
+}
+
+static void up_without_child(struct ike_sa *ike, struct task *t)
+{
+	struct outcome o;
+
+	if (t->conf) {
+		child_later(ike, t, false);
+		return;
+	}
+	setup_free(ike);
+	outcome_set(&o, 0, "IKE_SA %s[%u] established", ike->conn->name, ike->id);
+	task_finish(ike, &o);
+	contact_established(ike, false);
+}
+
 static void reject_peer(struct ike_sa *ike, const struct auth_fault *f)
 {
 	struct outcome o;
@@ -140,13 +193,21 @@ void initiator_checked(struct ike_sa *ike, const struct auth_fault *fault)
 	struct setup *s = ike->setup;
 	struct outcome o;
 
-	if (!t || !t->nego)
+	if (!t || (!t->nego && !s->childless))
 		return;
 	if (fault) {
 		reject_peer(ike, fault);
 		return;
 	}
 	auth_established(ike);
+	if (s->childless) {
+		up_without_child(ike, t);
+		return;
+	}
+	if (s->child_error == N_TEMPORARY_FAILURE && t->conf) {
+		child_later(ike, t, true);
+		return;
+	}
 	if (s->child_error) {
 		outcome_by_peer(&o, -EPROTO, s->child_error);
 		ike_log_group(ike, LOG_CHILD, 1, "received %s notify, no CHILD_SA built",

@@ -29,12 +29,24 @@ static void auth_reply(struct ike_sa *ike, struct child_nego *n)
 	if (ike->setup->own_method->put)
 		ike->setup->own_method->put(ike, &chain);
 	auth_put_own(ike, &chain);
-	if (n->error_notify)
+	if (n && n->error_notify)
 		msg_put_notify(&chain, IKE_PROTO_NONE, n->error_notify, slice_of(NULL, 0),
 			       slice_of(NULL, 0));
-	else
+	else if (n)
 		nego_put_answer(n, &chain);
 	reply_send(ike, &chain);
+}
+
+static void auth_end(struct ike_sa *ike)
+{
+	bool initial = ike->setup->initial_contact;
+
+	auth_reply(ike, ike->in->nego);
+	nego_free(ike->agent, ike->in->nego);
+	free(ike->in);
+	ike->in = NULL;
+	setup_free(ike);
+	contact_established(ike, initial);
 }
 
 static void auth_complete(struct ike_sa *ike, struct child_nego *n, int error)
@@ -52,19 +64,14 @@ static void auth_complete(struct ike_sa *ike, struct child_nego *n, int error)
 		ike_log_group(ike, LOG_CHILD, 0, "failed to establish CHILD_SA, keeping IKE_SA: %s%s%s",
 			      ike_notify_name(n->error_notify), error ? ", " : "",
 			      error ? strerror(-error) : "");
-	auth_reply(ike, n);
-	nego_free(a, n);
-	free(ike->in);
-	ike->in = NULL;
-	setup_free(ike);
-	contact_established(ike, initial);
+	auth_end(ike);
 }
 
 void responder_prepared(struct ike_sa *ike, const struct auth_fault *fault)
 {
 	struct child_nego *n;
 
-	if (!ike->in || !ike->in->nego)
+	if (!ike->in)
 		return;
 	if (fault) {
 		refuse_peer(ike, fault);
@@ -72,6 +79,10 @@ void responder_prepared(struct ike_sa *ike, const struct auth_fault *fault)
 	}
 	n = ike->in->nego;
 	auth_established(ike);
+	if (!n) {
+		auth_end(ike);
+		return;
+	}
 	n->ni = ike->setup->ni;
 	n->nr = ike->setup->nr;
 	if (n->error_notify)
@@ -109,6 +120,44 @@ static bool switch_conn(struct ike_sa *ike, const struct ike_msg *msg)
 	return ike_set_local_id(ike, &mine) == 0;
 }
 
+/* childless = never and force: said before any work is done for the peer; it is not an answer to who it is. */
+static bool childless_fits(struct ike_sa *ike, bool childless)
+{
+	enum conf_childless conf = ike->conn->childless;
+	uint16_t say = childless ? N_INVALID_SYNTAX : N_NO_ADDITIONAL_SAS;
+	struct auth_fault f;
+	struct outcome o;
+
+	if (childless ? conf != CONF_CHILDLESS_NEVER : conf != CONF_CHILDLESS_FORCE)
+		return true;
+	auth_fault_set(&f, IKE_C_auth_childless, -EACCES, "%s",
+		       childless ? "it asks for no CHILD_SA, which childless = never refuses"
+				 : "it asks for a CHILD_SA at once, which childless = force refuses");
+	auth_fault_note(ike, &f, childless ? ", sending INVALID_SYNTAX" : ", sending NO_ADDITIONAL_SAS");
+	outcome_set(&o, -EACCES, "%s", f.text);
+	/* RFC 6023 3: as who does not know the extension. */
+	reply_notify(ike, say, slice_of(NULL, 0));
+	ike_end(ike, END_FAILED, &o);
+	return false;
+}
+
+static bool take_request(struct ike_sa *ike, const struct ike_msg *msg)
+{
+	ike->in = calloc(1, sizeof(*ike->in));
+	if (!ike->in)
+		return false;
+	if (ike->setup->childless)
+		return true;
+	ike->in->nego = nego_new(ike, false, NULL);
+	if (!ike->in->nego) {
+		free(ike->in);
+		ike->in = NULL;
+		return false;
+	}
+	ike->in->nego->error_notify = nego_accept(ike, ike->in->nego, msg, NULL, true);
+	return true;
+}
+
 void auth_request(struct ike_sa *ike, const struct ike_msg *msg)
 {
 	struct conf_id theirs;
@@ -125,17 +174,14 @@ void auth_request(struct ike_sa *ike, const struct ike_msg *msg)
 		refuse_peer(ike, &f);
 		return;
 	}
+	ike->setup->childless = !msg_has(msg, IKE_PL_SA);
+	if (!childless_fits(ike, ike->setup->childless))
+		return;
 	ike->setup->initial_contact = msg_notify(msg, N_INITIAL_CONTACT) != NULL;
-	ike->in = calloc(1, sizeof(*ike->in));
-	if (ike->in)
-		ike->in->nego = nego_new(ike, false, NULL);
-	if (!ike->in || !ike->in->nego) {
-		free(ike->in);
-		ike->in = NULL;
+	if (!take_request(ike, msg)) {
 		ike->req.open = false;
 		core_count(ike->agent, no_memory);
 		return;
 	}
-	ike->in->nego->error_notify = nego_accept(ike, ike->in->nego, msg, NULL, true);
 	auth_check(ike, msg);
 }

@@ -97,8 +97,10 @@ static void join_attempt(struct ike_sa *ike, struct ike_sa *own)
 		struct child_sa *c;
 
 		c = t->conf ? child_find_up(ike->agent, ike->conn->name, t->conf->name, NULL) : NULL;
-		outcome_set(&o, 0, "CHILD_SA %s{%u} established by the peer",
-			    c ? c->conf->name : "", c ? c->id : 0);
+		if (c)
+			outcome_set(&o, 0, "CHILD_SA %s{%u} established by the peer", c->conf->name, c->id);
+		else
+			outcome_set(&o, 0, "IKE_SA %s[%u] established by the peer", ike->conn->name, ike->id);
 		if (c || !t->conf) {
 			task_drop(own, t, &o);
 			continue;

@@ -16,6 +16,7 @@ struct rule {
 	uint8_t role; /* as original initiator of the IKE SA */
 	unsigned int states;
 	uint64_t required;	 /* of these all; a response with an error notify may lack them */
+	uint64_t together;	 /* of these all or none */
 	uint64_t allowed;	 /* others are ignored (RFC 7296 2.5) */
 	void (*handler)(struct ike_sa *ike, const struct ike_msg *msg);
 };
@@ -24,6 +25,8 @@ struct rule {
 #define UP (ST(IKE_ESTABLISHED) | ST(IKE_REKEYING) | ST(IKE_REKEYED) | ST(IKE_DELETING))
 #define P(type) IKE_PRESENT(IKE_PL_##type)
 #define EVERYWHERE (P(NOTIFY) | P(VENDOR) | P(SK))
+/* RFC 6023 4: a childless IKE_AUTH lacks all of them. */
+#define FIRST_CHILD (P(SA) | P(TSI) | P(TSR))
 
 static void create_or_rekey_response(struct ike_sa *ike, const struct ike_msg *msg)
 {
@@ -42,17 +45,17 @@ static void create_or_rekey_request(struct ike_sa *ike, const struct ike_msg *ms
 }
 
 static const struct rule rules[] = {
-	{IKE_AUTH, false, RESPONDER, ST(IKE_CONNECTING), P(IDI) | P(SA) | P(TSI) | P(TSR),
+	{IKE_AUTH, false, RESPONDER, ST(IKE_CONNECTING), P(IDI), FIRST_CHILD,
 	 P(IDI) | P(IDR) | P(AUTH) | P(SA) | P(TSI) | P(TSR) | P(CERT) | P(CERTREQ) | P(CP),
 	 auth_request},
-	{IKE_AUTH, true, INITIATOR, ST(IKE_CONNECTING), P(IDR) | P(AUTH),
+	{IKE_AUTH, true, INITIATOR, ST(IKE_CONNECTING), P(IDR) | P(AUTH), FIRST_CHILD,
 	 P(IDR) | P(AUTH) | P(SA) | P(TSI) | P(TSR) | P(CERT) | P(CP), auth_response},
-	{IKE_CREATE_CHILD_SA, false, ANY_ROLE, UP, P(SA) | P(NONCE),
+	{IKE_CREATE_CHILD_SA, false, ANY_ROLE, UP, P(SA) | P(NONCE), 0,
 	 P(SA) | P(NONCE) | P(KE) | P(TSI) | P(TSR), create_or_rekey_request},
-	{IKE_CREATE_CHILD_SA, true, ANY_ROLE, UP, P(SA) | P(NONCE),
+	{IKE_CREATE_CHILD_SA, true, ANY_ROLE, UP, P(SA) | P(NONCE), 0,
 	 P(SA) | P(NONCE) | P(KE) | P(TSI) | P(TSR), create_or_rekey_response},
-	{IKE_INFORMATIONAL, false, ANY_ROLE, UP, 0, P(DELETE) | P(CP), informational_request},
-	{IKE_INFORMATIONAL, true, ANY_ROLE, UP, 0, P(DELETE) | P(CP), informational_response},
+	{IKE_INFORMATIONAL, false, ANY_ROLE, UP, 0, 0, P(DELETE) | P(CP), informational_request},
+	{IKE_INFORMATIONAL, true, ANY_ROLE, UP, 0, 0, P(DELETE) | P(CP), informational_response},
 };
 
 static const struct rule *rule_find(const struct ike_sa *ike, const struct ike_hdr *hdr)
@@ -178,6 +181,13 @@ static void refuse(struct ike_sa *ike, const struct ike_hdr *hdr, enum wire_err 
 		ike_end(ike, END_LOCAL, &o);
 }
 
+static bool payloads_fit(const struct rule *r, uint64_t present)
+{
+	uint64_t group = present & r->together;
+
+	return (present & r->required) == r->required && (!group || group == r->together);
+}
+
 static void accept_msg(struct ike_sa *ike, const struct path *path, const struct rule *rule,
 		       struct slice datagram, struct ike_msg *msg, size_t plain_len)
 {
@@ -196,8 +206,7 @@ static void accept_msg(struct ike_sa *ike, const struct path *path, const struct
 		digest_of(datagram, NULL, ike->req.digest);
 	}
 	err = msg_decode_inner(slice_of(core->plain, plain_len), msg->sk.first, msg);
-	if (err == WIRE_OK && !(response && msg_error_notify(msg)) &&
-	    (msg->present & rule->required) != rule->required)
+	if (err == WIRE_OK && !(response && msg_error_notify(msg)) && !payloads_fit(rule, msg->present))
 		err = WIRE_SYNTAX;
 	if (err != WIRE_OK) {
 		refuse(ike, &msg->hdr, err, msg->bad_payload);

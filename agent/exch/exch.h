@@ -99,18 +99,19 @@ struct setup {
 	size_t peer_mac_len;
 	uint16_t child_error; /* initiator: what the peer said of the child while its AUTH is checked */
 	bool child_bad;
+	bool childless; /* IKE_AUTH speaks of no child: RFC 6023 */
 	bool initial_contact;
 };
 
 /* The peer's request across a wait. */
 struct exchange_in {
-	struct child_nego *nego;
+	struct child_nego *nego; /* NULL in IKE_AUTH: no child was asked for */
 	struct ike_nego *rekey;
 };
 
 /* ---- tasks ------------------------------------------------------------------------------------ */
 enum task_kind {
-	TASK_CONNECT, /* IKE_SA_INIT and IKE_AUTH with the first child */
+	TASK_CONNECT, /* IKE_SA_INIT and IKE_AUTH with the first child, or without (conf NULL) */
 	TASK_CHILD_CREATE,
 	TASK_CHILD_REKEY,
 	TASK_CHILD_DELETE,

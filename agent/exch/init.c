@@ -281,6 +281,7 @@ static bool take_answer(struct ike_sa *ike, const struct ike_msg *msg, const str
 	s->nr.n = (uint16_t)msg->nonce.n;
 	memcpy(s->nr.b, msg->nonce.p, msg->nonce.n);
 	natd_check(ike, msg, path);
+	ike->peer_childless = msg_notify(msg, N_CHILDLESS_IKEV2_SUPPORTED) != NULL;
 	return true;
 }
 

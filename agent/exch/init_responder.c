@@ -113,6 +113,10 @@ static void respond(struct ike_sa *ike)
 	msg_put_ke(&chain, s->group, ke_public(s->ke));
 	msg_put_nonce(&chain, slice_of(s->nr.b, s->nr.n));
 	natd_put(ike, &chain);
+	/* RFC 6023 3: said by the responder alone, and only where it is allowed. */
+	if (ike->conn->childless != CONF_CHILDLESS_NEVER)
+		msg_put_notify(&chain, IKE_PROTO_NONE, N_CHILDLESS_IKEV2_SUPPORTED, slice_of(NULL, 0),
+			       slice_of(NULL, 0));
 	datagram = msg_seal_plain(&hdr, &chain, &w) == 0 ? wr_slice(&w) : slice_of(NULL, 0);
 	s->msg_r = datagram.n ? malloc(datagram.n) : NULL;
 	if (!s->msg_r) {

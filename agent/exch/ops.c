@@ -153,12 +153,45 @@ static bool initiable(const struct child_conf *conf)
 	return conf->mode == CONF_MODE_TUNNEL || conf->mode == CONF_MODE_TRANSPORT;
 }
 
+/* The IKE SA alone, or with what is asked for already. */
+static int ike_initiate(struct agent *a, struct conn_conf *conn, struct batch *b, struct outcome *o)
+{
+	struct ike_sa *ike = ike_for(a, conn->name);
+	struct task *t;
+
+	if (ike && ike_usable(ike)) {
+		outcome_set(o, 0, "IKE_SA %s[%u] is established already", conn->name, ike->id);
+		return -EALREADY;
+	}
+	t = ike ? task_find(ike, TASK_CONNECT, 0) : NULL;
+	if (t)
+		return batch_wait(b, &t->waiters) < 0 ? outcome_set(o, -ENOMEM, "no memory") : 0;
+	if (conn->childless == CONF_CHILDLESS_NEVER)
+		return outcome_set(o, -EINVAL, "connection '%.60s' has childless = never: name a child",
+				   conn->name);
+	ike = connect_new(a, conn, 0);
+	if (ike && child_task(a, ike, TASK_CONNECT, conn, NULL, b) < 0) {
+		ike_end(ike, END_FAILED, NULL);
+		ike = NULL;
+	}
+	return ike ? 0 : outcome_set(o, -ENOMEM, "no memory");
+}
+
+static void initiate_ike(struct agent *a, struct conn_conf *conn, struct batch *b)
+{
+	struct outcome o;
+
+	if (ike_initiate(a, conn, b, &o)) {
+		b->open++;
+		batch_report(a, b, &o);
+	}
+}
+
 int sa_initiate(struct agent *a, const char *conn, const char *child, outcome_fn done, void *ctx,
 		struct outcome *o)
 {
 	struct conn_conf *cc = conn_find(a, conn, child);
 	const struct child_conf *conf = NULL;
-	unsigned int n = 0;
 	struct batch *b;
 
 	if (!conn && !child)
@@ -172,11 +205,30 @@ int sa_initiate(struct agent *a, const char *conn, const char *child, outcome_fn
 		if (!initiable(conf))
 			return outcome_set(o, -EINVAL, "child '%.60s' is a policy, not an SA", child);
 	}
-	b = batch_new(done, ctx, conf ? "" : "established");
+	b = batch_new(done, ctx, "");
+	if (!b)
+		return outcome_set(o, -ENOMEM, "no memory");
+	if (conf)
+		initiate_one(a, cc, conf, b);
+	else
+		initiate_ike(a, cc, b);
+	batch_close(a, b);
+	return 0;
+}
+
+int sa_initiate_all(struct agent *a, const char *conn, outcome_fn done, void *ctx, struct outcome *o)
+{
+	struct conn_conf *cc = conn_find(a, conn, NULL);
+	unsigned int n = 0;
+	struct batch *b;
+
+	if (!cc)
+		return unknown_conn(a, "connection", conn, o);
+	b = batch_new(done, ctx, "established");
 	if (!b)
 		return outcome_set(o, -ENOMEM, "no memory");
 	for (unsigned int i = 0; i < cc->n_children; i++) {
-		if (!initiable(&cc->child[i]) || (conf && &cc->child[i] != conf))
+		if (!initiable(&cc->child[i]))
 			continue;
 		initiate_one(a, cc, &cc->child[i], b);
 		n++;

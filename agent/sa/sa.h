@@ -153,12 +153,14 @@ struct child_sa *sa_find_child(struct agent *a, uint32_t id);
 uint64_t sa_now_ms(void); /* monotonic */
 
 /*
- * Operations of the command line. Without a child, sa_initiate means all children of the connection. Each calls `done` exactly once, with the real outcome: after the
- * peer's answer, a time-out or an immediate refusal; never before. Names match configuration; an id of 0 = not given.
+ * Operations of the command line. Without a child, sa_initiate means the IKE SA alone (RFC 6023); sa_initiate_all means
+ * all children of the connection. Each calls `done` exactly once, with the real outcome: after the peer's answer, a
+ * time-out or an immediate refusal; never before. Names match configuration; an id of 0 = not given.
  * They return 0, or -ENOENT / -EINVAL with text in *o when nothing was started (then no callback).
  */
 int sa_initiate(struct agent *a, const char *conn /* or NULL */, const char *child /* or NULL */,
 		outcome_fn done, void *ctx, struct outcome *o);
+int sa_initiate_all(struct agent *a, const char *conn, outcome_fn done, void *ctx, struct outcome *o);
 struct sa_select {
 	const char *ike, *child;    /* names or NULL */
 	uint32_t ike_id, child_id;  /* 0 = any */
@@ -196,6 +198,7 @@ int sa_observe(struct agent *a, sa_observer_fn fn, void *ctx);
 	X(auth_method, "IKE_AUTH: another authentication method than configured")   \
 	X(auth_identity, "IKE_AUTH: the peer is another than configured")           \
 	X(auth_mac, "IKE_AUTH: wrong MAC of the pre-shared key")                    \
+	X(auth_childless, "IKE_AUTH: with or without Child SA against childless")   \
 	X(auth_no_key, "IKE_AUTH: no secret or private key of ours")                \
 	X(auth_no_answer, "IKE_AUTH: keys process did not answer")                  \
 	X(child_up, "Child SAs established")                                        \

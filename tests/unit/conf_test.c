@@ -365,7 +365,6 @@ static void mistakes(void **state)
 	    {CONN("rand_time = 5h"), GW "rand_time: greater than rekey_time or reauth_time"},
 	    {CONN("reauth_time = 3h"), GW "reauth_time: '3h' is not supported yet"},
 	    {CONN("unique = keep"), GW "unique: 'keep' is not supported yet"},
-	    {CONN("childless = force"), GW "childless: 'force' is not supported yet"},
 	    {CONN("fragmentation = force"), GW "fragmentation: 'force' is not supported yet"},
 	    {CHILD("inactivity = 5m"), NET "inactivity: not supported yet"},
 	    {CONN("fragmentation = maybe"),

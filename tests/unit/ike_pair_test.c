@@ -54,7 +54,7 @@ static const char two_children[] =
 	" one { local_ts = 10.%d.0.0/24 \n remote_ts = 10.%d.0.0/24 \n esp_proposals = aes128gcm16 }"
 	" two { local_ts = 10.%d.0.0/24 \n remote_ts = 10.%d.0.0/24 \n esp_proposals = aes128gcm16 } } } }";
 
-/* Without a child named: all of the connection, under one IKE SA. A rekey of it takes both along. */
+/* All children of a connection, under one IKE SA. A rekey of it takes both along. */
 static void several_children(void **state)
 {
 	struct outcome *o = outcome_place(), now;
@@ -67,7 +67,7 @@ static void several_children(void **state)
 	snprintf(text, sizeof(text), two_children, "198.51.100.2", "192.0.2.1", "b.example", "a.example",
 		 2, 1, 4, 3);
 	configure_text(B, text);
-	assert_int_equal(sa_initiate(&w.agent[A], "gw", NULL, on_outcome, o, &now), 0);
+	assert_int_equal(sa_initiate_all(&w.agent[A], "gw", on_outcome, o, &now), 0);
 	run();
 	assert_int_equal(o->error, 0);
 	assert_int_equal(count_ikes(A), 1);
@@ -329,7 +329,9 @@ static void no_engine_no_child(void **state)
 	configure(B, "", "");
 	o = initiate(A);
 	run();
-	assert_int_equal(o->notify, N_TEMPORARY_FAILURE);
+	/* B has none: A waits and asks again */
+	assert_int_equal(o->error, INT32_MAX);
+	assert_int_equal(count_ikes(A), 1);
 	assert_int_equal(count_children(A), 0);
 	w.engine[A].ready = false;
 	o = initiate(A);

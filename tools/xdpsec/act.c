@@ -10,6 +10,7 @@
 struct target {
 	char child[VICI_NAME_MAX + 1], ike[VICI_NAME_MAX + 1];
 	const char *child_id, *ike_id;
+	bool all_children; /* of the connection, not the IKE SA alone */
 };
 
 static bool set_name(char *to, const char *from)
@@ -100,6 +101,7 @@ static int resolve_conf(const struct cli *cli, const char *name, struct target *
 	}
 	if (!ret && !set_name(first || !is_conn ? t->child : t->ike, name))
 		ret = cli_usage(cli, "the name is too long");
+	t->all_children = t->ike[0] != 0;
 	json_decref(conns);
 	return ret;
 }
@@ -152,6 +154,8 @@ static void request_target(struct request *r, const struct target *t)
 		vici_kv(&r->v, "child-id", t->child_id);
 	if (t->ike_id)
 		vici_kv(&r->v, "ike-id", t->ike_id);
+	if (t->all_children)
+		vici_kv(&r->v, "all-children", "yes");
 }
 
 static void on_log(void *ctx, const char *event, json_t *message)
