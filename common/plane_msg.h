@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "alg.h"
+
 #include <stdint.h>
 
 /*
@@ -9,7 +11,7 @@
  * one replaces the old). This is the only place where ESP keys travel. SAs stay in the dataplane
  * when the agent goes away. Each request is answered by one PLANE_ACK with the same number, in order.
  */
-enum { PLANE_PROTOCOL = 1, PLANE_TS_MAX = 16, PLANE_KEY_MAX = 64, PLANE_TEXT_MAX = 128,
+enum { PLANE_PROTOCOL = 2, PLANE_TS_MAX = 16, PLANE_KEY_MAX = 64, PLANE_TEXT_MAX = 128,
        PLANE_PORTS_MAX = 32 };
 
 enum plane_type {
@@ -109,6 +111,9 @@ struct plane_event {
 	uint8_t addr[16];
 };
 
+/* What does an algorithm; SAs of what only OpenSSL does are OpenSSL's, whatever the backend. */
+enum plane_engine { PLANE_ENGINE_OPENSSL = 1, PLANE_ENGINE_CRYPTODEV = 2 };
+
 struct plane_info_port {
 	char ifname[16];
 	char kind[8];  /* "xsk", ... */
@@ -126,6 +131,7 @@ struct plane_info {
 	uint32_t n_ports;
 	uint32_t pad;
 	struct plane_info_port port[PLANE_PORTS_MAX];
+	uint8_t engine[ALG_ROWS_MAX]; /* ENCR and INTEG rows, by alg_index: bits of enum plane_engine, 0 = none */
 };
 
 union plane_msg {

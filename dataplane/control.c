@@ -29,6 +29,7 @@ struct control {
 	struct control_init init;
 	const struct crypto_backend *backend;
 	char crypto_text[64];
+	uint8_t engine[ALG_ROWS_MAX];
 	struct sockaddr_un addr;
 	uint64_t instance;
 	int epoll, listen, agent;
@@ -249,6 +250,7 @@ static void info_send(struct control *c, uint32_t request)
 	};
 
 	snprintf(info.crypto, sizeof(info.crypto), "%s", c->crypto_text);
+	memcpy(info.engine, c->engine, sizeof(info.engine));
 	for (unsigned int i = 0; i < sh->n_ports && i < PLANE_PORTS_MAX; i++) {
 		struct plane_info_port *p = &info.port[i];
 
@@ -478,7 +480,16 @@ void control_close(struct control *c)
 
 void control_crypto(struct control *c, const struct crypto_backend *backend, const char *text)
 {
+	const struct alg *row;
+
 	c->backend = backend;
+	for (unsigned int i = 0; (row = alg_at(i)); i++) {
+		bool esp = row->esp && (row->type == IKE_T_ENCR || row->type == IKE_T_INTEG);
+
+		c->engine[i] = esp && crypto_can(&crypto_openssl, row) ? PLANE_ENGINE_OPENSSL : 0;
+		if (esp && backend != &crypto_openssl && crypto_can(backend, row))
+			c->engine[i] |= PLANE_ENGINE_CRYPTODEV;
+	}
 	snprintf(c->crypto_text, sizeof(c->crypto_text), "%s", text);
 }
 

@@ -1,42 +1,118 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "crypto.h"
+#include "ip.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
 
-/* Keys and tags: RFC 4106, RFC 3602, RFC 4868. CBC pads to the block, GCM to 4 (RFC 4303 2.4). */
-#define GCM(bits) \
-	{ENCR_AES_GCM_16, bits, INTEG_NONE, bits / 8, CRYPTO_SALT_LEN, 0, 8, 16, 4, "aes" #bits "gcm16", NULL}
-#define CBC(bits, integ, keylen, icvlen, name, digest) \
-	{ENCR_AES_CBC, bits, integ, bits / 8, 0, keylen, 16, icvlen, 16, "aes" #bits "-" name, digest}
+enum { SUITES_MAX = 256, ESP_ALIGN = 4 };
 
-static const struct crypto_suite suites[] = {
-	GCM(128),
-	GCM(192),
-	GCM(256),
-	CBC(128, INTEG_SHA2_256_128, 32, 16, "sha256", "SHA2-256"),
-	CBC(192, INTEG_SHA2_256_128, 32, 16, "sha256", "SHA2-256"),
-	CBC(256, INTEG_SHA2_256_128, 32, 16, "sha256", "SHA2-256"),
-	CBC(128, INTEG_SHA2_384_192, 48, 24, "sha384", "SHA2-384"),
-	CBC(192, INTEG_SHA2_384_192, 48, 24, "sha384", "SHA2-384"),
-	CBC(256, INTEG_SHA2_384_192, 48, 24, "sha384", "SHA2-384"),
-	CBC(128, INTEG_SHA2_512_256, 64, 32, "sha512", "SHA2-512"),
-	CBC(192, INTEG_SHA2_512_256, 64, 32, "sha512", "SHA2-512"),
-	CBC(256, INTEG_SHA2_512_256, 64, 32, "sha512", "SHA2-512"),
-};
+static struct {
+	struct crypto_suite v[SUITES_MAX];
+	unsigned int n;
+	pthread_once_t once;
+} suites = {.once = PTHREAD_ONCE_INIT};
 
-enum { SUITES = sizeof(suites) / sizeof(suites[0]) };
+static void suite_add(const struct alg *cipher, const struct alg *mac)
+{
+	struct crypto_suite *s = &suites.v[suites.n];
+
+	if (suites.n == SUITES_MAX)
+		return;
+	*s = (struct crypto_suite){
+		.cipher = cipher,
+		.mac = mac,
+		.encr = cipher->id,
+		.encr_bits = cipher->key_bits,
+		.integ = mac ? mac->id : AUTH_NONE,
+		.mode = cipher->mode,
+		.key_len = (uint8_t)cipher->key_len,
+		.salt_len = cipher->salt_len,
+		.integ_key_len = mac ? (uint8_t)mac->key_len : 0,
+		.iv_len = cipher->iv_len,
+		.icv_len = mac ? mac->icv_len : cipher->icv_len,
+		/* RFC 4303 2.4: to the cipher's block, and to 4 in any case. */
+		.align = cipher->block > ESP_ALIGN ? cipher->block : ESP_ALIGN,
+		/* RFC 3602 3 */
+		.random_iv = cipher->mode == ALG_CBC,
+	};
+	snprintf(s->name, sizeof(s->name), "%s%s%s", cipher->name, mac ? "-" : "", mac ? mac->name : "");
+	suites.n++;
+}
+
+static void suites_build(void)
+{
+	const struct alg *cipher, *mac;
+
+	for (unsigned int i = 0; (cipher = alg_at(i)); i++) {
+		if (cipher->type != IKE_T_ENCR || !cipher->esp)
+			continue;
+		if (cipher->aead)
+			suite_add(cipher, NULL);
+		for (unsigned int k = 0; !cipher->aead && (mac = alg_at(k)); k++)
+			if (mac->type == IKE_T_INTEG && mac->esp)
+				suite_add(cipher, mac);
+	}
+}
 
 const struct crypto_suite *crypto_suite_at(unsigned int i)
 {
-	return i < SUITES ? &suites[i] : NULL;
+	pthread_once(&suites.once, suites_build);
+	return i < suites.n ? &suites.v[i] : NULL;
+}
+
+unsigned int crypto_suite_index(const struct crypto_suite *suite)
+{
+	return (unsigned int)(suite - suites.v);
 }
 
 const struct crypto_suite *crypto_suite_find(uint16_t encr, uint16_t bits, uint16_t integ)
 {
-	for (unsigned int i = 0; i < SUITES; i++)
-		if (suites[i].encr == encr && suites[i].encr_bits == bits && suites[i].integ == integ)
-			return &suites[i];
+	const struct crypto_suite *s;
+
+	for (unsigned int i = 0; (s = crypto_suite_at(i)); i++)
+		if (s->encr == encr && s->encr_bits == bits && s->integ == integ)
+			return s;
 	return NULL;
+}
+
+uint8_t *crypto_payload(const struct crypto_suite *suite, const struct crypto_req *r)
+{
+	return r->esp + sizeof(struct esp_hdr) + suite->iv_len;
+}
+
+uint32_t crypto_payload_len(const struct crypto_suite *suite, const struct crypto_req *r)
+{
+	return r->len - (uint32_t)sizeof(struct esp_hdr) - suite->iv_len;
+}
+
+unsigned int crypto_aad(bool esn, const struct crypto_req *r, uint8_t aad[CRYPTO_AAD_MAX])
+{
+	uint32_t hi = be32(r->seq_hi);
+
+	if (!esn) {
+		memcpy(aad, r->esp, 8);
+		return 8;
+	}
+	memcpy(aad, r->esp, 4);
+	memcpy(aad + 4, &hi, 4);
+	memcpy(aad + 8, r->esp + 4, 4);
+	return 12;
+}
+
+unsigned int crypto_nonce(const struct crypto_suite *suite, const uint8_t salt[CRYPTO_SALT_MAX],
+			  const struct crypto_req *r, uint8_t nonce[CRYPTO_IV_MAX])
+{
+	unsigned int n = suite->salt_len;
+
+	memcpy(nonce, salt, n);
+	memcpy(nonce + n, r->esp + sizeof(struct esp_hdr), suite->iv_len);
+	n += suite->iv_len;
+	if (suite->mode != ALG_CTR)
+		return n;
+	memcpy(nonce + n, (const uint8_t[]){0, 0, 0, 1}, 4);
+	return n + 4;
 }
 
 struct crypto_session *crypto_session_new(const struct crypto_backend *backend,
@@ -55,4 +131,14 @@ void crypto_session_free(struct crypto_session *s)
 {
 	if (s)
 		s->backend->session_free(s);
+}
+
+bool crypto_can(const struct crypto_backend *backend, const struct alg *row)
+{
+	const struct crypto_suite *s;
+
+	for (unsigned int i = 0; (s = crypto_suite_at(i)); i++)
+		if ((s->cipher == row || s->mac == row) && backend->can(s))
+			return true;
+	return false;
 }

@@ -15,7 +15,7 @@ enum {
 	QUEUE_DEPTH = 128,
 	BUF_ROOM = 4096 + 256,
 	PRIV_AAD = 16,		       /* behind the IV */
-	PRIV_LEN = 32,
+	PRIV_LEN = 48,
 	WAIT_MS = 500, /* a device that takes longer is given up */
 };
 

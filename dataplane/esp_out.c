@@ -55,12 +55,18 @@ static uint32_t put_trailer(const struct sa_out *sa, uint8_t *end, uint32_t inne
 
 static bool put_iv(struct sa_out *sa, uint8_t *at, uint64_t seq)
 {
-	uint64_t iv = be64(seq);
+	uint64_t iv = be64(seq + sa->iv_offset);
+	uint8_t block[IV_LEN];
 
-	if (sa->random_iv)
-		return iv_gen_next(&sa->iv, at);
-	/* RFC 4106 3.1: any value that does not repeat under the key. */
-	memcpy(at, &iv, sizeof(iv));
+	if (!sa->random_iv) {
+		/* RFC 4106 3.1, RFC 4309 3.1, RFC 3686 2.1, RFC 7634 2: any value that does not repeat under the
+		 * key, and the number does not. */
+		memcpy(at, &iv, sa->iv_len);
+		return true;
+	}
+	if (!iv_gen_next(&sa->iv, block))
+		return false;
+	memcpy(at, block, sa->iv_len);
 	return true;
 }
 

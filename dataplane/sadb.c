@@ -181,7 +181,7 @@ int sa_out_new(struct sa_out **out, const struct plane_sa_add *add, struct xs_ma
 	sa->outer.copy_df = add->copy_df != 0;
 	sa->outer.copy_ecn = add->copy_ecn != 0;
 	sa->outer.copy_dscp = add->copy_dscp != 0;
-	sa->random_iv = suite->digest != NULL;
+	sa->random_iv = suite->random_iv;
 	sa->session = session(add, suite, CRYPTO_SEAL, backend);
 	if (!sa->session || outer_init(&sa->outer, add->src, add->dst, add->sport, add->dport) < 0 ||
 	    (sa->random_iv && iv_gen_init(&sa->iv) < 0)) {

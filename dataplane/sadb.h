@@ -79,6 +79,7 @@ struct sa_out {
 	struct outer outer;
 	struct sa_count count;
 	/* warm */
+	uint64_t iv_offset; /* counter IVs are number plus this: 0, except where an IV is given (tests/vectors) */
 	struct esp_shape shape;
 	uint8_t src[16], dst[16];
 	struct iv_gen iv;

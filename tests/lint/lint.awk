@@ -43,7 +43,7 @@ BEGIN {
 		system_only["maps/match.h"] = "^(linux/|stddef[.]h|stdint[.]h)"
 	system_only["bpf/"] = "^(linux/|bpf/|stddef[.]h|stdbool[.]h|stdint[.]h)"
 
-	openssl = "^(agent/crypt/|agent/cred/|agent/keys/|agent/eap/|common/secret[.]c|tests/|tools/bench/" \
+	openssl = "^(agent/crypt/|agent/cred/|agent/keys/|agent/eap/|common/(secret|xcbc)[.]c|tests/|tools/bench/" \
 		"|dataplane/(crypto_openssl|iv|control|main)[.][ch])"
 }
 

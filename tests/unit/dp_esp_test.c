@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "dp_backends.h"
 #include "dp_env.h"
 #include "vectors.h"
 
@@ -14,9 +15,6 @@
  * ESP with each backend that starts here: OpenSSL, and cryptodev on its synchronous path. The same file is
  * built once more with a device that has queue pairs only (dp_esp_queue_test.c).
  */
-static const struct crypto_backend *backends[2];
-static unsigned int n_backends;
-
 static void open_pair(struct env *e, const struct crypto_suite *suite, bool esn, uint16_t sport,
 		      struct sa_out **out, struct sa_in **in)
 {
@@ -32,13 +30,19 @@ static void open_pair(struct env *e, const struct crypto_suite *suite, bool esn,
 	assert_int_equal(sa_in_new(in, &add, &e->maps, e->backend, err, sizeof(err)), 0);
 }
 
+/* Each ENCR row and each INTEG row at least once: backends_agree goes through all pairs of them. */
+static bool every_row(const struct crypto_suite *s)
+{
+	return !s->mac || s->integ == AUTH_HMAC_SHA2_256_128 || (s->encr == ENCR_AES_CBC && s->encr_bits == 128);
+}
+
 typedef void (*pair_fn)(struct env *e, struct sa_out *out, struct sa_in *in);
 
 static void each_pair(pair_fn fn)
 {
 	for (unsigned int b = 0; b < n_backends; b++)
 		for (unsigned int i = 0; crypto_suite_at(i); i++)
-			for (int esn = 0; esn < 2; esn++) {
+			for (int esn = 0; esn < 2 && every_row(crypto_suite_at(i)); esn++) {
 				struct sa_out *out;
 				struct sa_in *in;
 				struct env e;
@@ -81,8 +85,8 @@ static void round_trip_pair(struct env *e, struct sa_out *out, struct sa_in *in)
 	const struct pkt *nat;
 	uint64_t packets = 0;
 
-	for (unsigned int n = 1; n <= PKT_BURST; n += n == 4 ? 28 : 1) {
-		for (uint32_t len = 28; len <= 1400; len = len < 80 ? len + 1 : len + 263) {
+	for (unsigned int n = 1; n <= PKT_BURST; n += n == 1 ? 3 : 28) {
+		for (uint32_t len = 28; len <= 1400; len = len < 60 ? len + 1 : len + 335) {
 			for (unsigned int i = 0; i < n; i++) {
 				env_inner(inner, len, 0, true);
 				inner[27] = (uint8_t)i;
@@ -119,49 +123,35 @@ static void round_trip(void **state)
 	each_pair(round_trip_pair);
 }
 
-/* Both backends write the same bytes, except for the random IV of CBC, which is copied over here. */
-static void backends_agree(void **state)
+/* IVs: of a block cipher never twice and not the number; of a counter mode the number itself. */
+static void ivs_pair(struct env *e, struct sa_out *out, struct sa_in *in)
 {
-	static struct env_pkt buf[2][8];
-	uint8_t inner[1500];
+	static struct env_pkt buf;
+	uint8_t inner[64], last[16] = {0}, iv[16];
+	uint32_t same = 0;
 
-	(void)state;
-	if (n_backends < 2)
-		skip();
-	for (unsigned int i = 0; crypto_suite_at(i); i++) {
-		const struct crypto_suite *suite = crypto_suite_at(i);
-		struct plane_sa_add add = env_add(suite, PLANE_OUT);
-		const struct crypto_keys keys = {
-			.encr = add.encr_key, .integ = add.integ_key, .esn = i & 1};
-		struct crypto_session *s[2];
-		struct crypto_req req[2][8];
+	(void)e;
+	(void)in;
+	env_inner(inner, 40, 0, false);
+	for (uint64_t i = 1; i <= 40; i++) {
+		struct pkt *p = sealed(out, &buf, inner, 40);
+		uint64_t number = be64(i);
 
-		for (int b = 0; b < 2; b++)
-			s[b] = crypto_session_new(backends[b], suite, &keys, CRYPTO_SEAL, 0);
-		assert_ptr_equal(s[1]->backend, backends[1]);
-		for (unsigned int n = 1; n <= 8; n++) {
-			for (int b = 0; b < 2; b++)
-				for (unsigned int k = 0; k < n; k++) {
-					struct pkt *p;
-					uint32_t len = 8u + suite->iv_len + 16 * (5 * k + n);
-
-					env_inner(inner, 1400, (uint8_t)k, false);
-					p = env_pkt(&buf[b][k], inner, 1400);
-					req[b][k] = (struct crypto_req){
-						.esp = p->data, .len = len, .seq_hi = k};
-				}
-			for (int b = 0; b < 2; b++)
-				s[b]->backend->seal(s[b], req[b], n);
-			for (unsigned int k = 0; k < n; k++) {
-				assert_int_equal(req[0][k].status, CRYPTO_OK);
-				assert_int_equal(req[1][k].status, CRYPTO_OK);
-				assert_memory_equal(req[0][k].esp, req[1][k].esp,
-						    req[0][k].len + suite->icv_len);
-			}
-		}
-		crypto_session_free(s[0]);
-		crypto_session_free(s[1]);
+		memcpy(iv, p->data + 8, out->iv_len);
+		same += out->iv_len && memcmp(iv, last, out->iv_len) == 0;
+		if (out->iv_len && !out->random_iv)
+			assert_memory_equal(iv, &number, 8);
+		if (out->random_iv)
+			assert_memory_not_equal(iv, &number, 8);
+		memcpy(last, iv, out->iv_len);
 	}
+	assert_int_equal(same, 0);
+}
+
+static void ivs(void **state)
+{
+	(void)state;
+	each_pair(ivs_pair);
 }
 
 /* ---- what has to be refused --------------------------------------------------------------- */
@@ -282,7 +272,8 @@ static struct pkt *sealed_raw(struct sa_out *out, struct env_pkt *buf, const uin
 	p->data[2] = (uint8_t)(out->spi >> 8);
 	p->data[3] = (uint8_t)out->spi;
 	memcpy(p->data + 4, (uint8_t *)&seq + 4, 4);
-	memcpy(p->data + 8, &seq, 8);
+	if (out->iv_len)
+		memcpy(p->data + 8, &seq, 8);
 	r = (struct crypto_req){.esp = p->data, .len = front + n, .seq_hi = 0};
 	out->session->backend->seal(out->session, &r, 1);
 	assert_int_equal(r.status, CRYPTO_OK);
@@ -669,9 +660,10 @@ static void bad_messages(void **state)
 	WITH(-EINVAL, add.ts[0].family = 0);
 	WITH(-EINVAL, add.ts[1].lo[0] = 0x20); /* IPv6 in a selector for IPv4 */
 	WITH(-EINVAL, add.n_remote = PLANE_TS_MAX + 1);
-	WITH(-ENOTSUP, add.encr = 3);
+	WITH(-ENOTSUP, add.encr = 2);
+	WITH(-ENOTSUP, add.encr = ENCR_AES_CTR);
 	WITH(-ENOTSUP, add.encr_bits = 512);
-	WITH(-ENOTSUP, add.integ = INTEG_SHA2_256_128);
+	WITH(-ENOTSUP, add.integ = AUTH_HMAC_SHA2_256_128);
 	WITH(-EINVAL, add.encr_key_len--);
 	WITH(-EINVAL, add.integ_key_len = 32);
 	WITH(-EINVAL, add.replay_window = 31);
@@ -726,7 +718,7 @@ static void rfc3602_case_4(void **state)
 				  0x86, 0x8b, 0xb7, 0xb2, 0x9d, 0x3d, 0x46, 0xad,
 				  0x83, 0xce, 0x9f, 0x9a, 0x10, 0x2e, 0xe9, 0x9d,
 				  0x49, 0xa5, 0x3e, 0x87, 0xf4, 0xc3, 0xda, 0x55};
-	const struct crypto_suite *suite = crypto_suite_find(ENCR_AES_CBC, 128, INTEG_SHA2_256_128);
+	const struct crypto_suite *suite = crypto_suite_find(ENCR_AES_CBC, 128, AUTH_HMAC_SHA2_256_128);
 	const uint8_t mac_key[32] = {0};
 	const struct crypto_keys keys = {.encr = key, .integ = mac_key};
 
@@ -777,7 +769,7 @@ static void vectors_gcm(void **state)
 		bool authentic;
 		uint64_t seq = strtoull(json_string_value(json_object_get(v, "seq")), NULL, 10);
 		const struct crypto_suite *suite =
-			crypto_suite_find(ENCR_AES_GCM_16, (uint16_t)(nk * 8), INTEG_NONE);
+			crypto_suite_find(ENCR_AES_GCM_16, (uint16_t)(nk * 8), AUTH_NONE);
 
 		hex_of(v, "salt", key + nk, 4);
 		hex_of(v, "spi", spi, 4);
@@ -818,10 +810,10 @@ static void vectors_dpdk(void **state)
 		if (strstr(name, "_v6") || strstr(name, "ah_") || strstr(name, "frag"))
 			continue;
 		if (strstr(name, "_gcm"))
-			suite = crypto_suite_find(ENCR_AES_GCM_16, (uint16_t)(nk * 8), INTEG_NONE);
+			suite = crypto_suite_find(ENCR_AES_GCM_16, (uint16_t)(nk * 8), AUTH_NONE);
 		else if (strstr(name, "pkt_aes_128_cbc_hmac"))
 			suite = crypto_suite_find(ENCR_AES_CBC, 128,
-						  (uint16_t)(INTEG_SHA2_256_128 + (ni - 32) / 16));
+						  (uint16_t)(AUTH_HMAC_SHA2_256_128 + (ni - 32) / 16));
 		if (!suite)
 			continue;
 		if (suite->salt_len)
@@ -887,31 +879,11 @@ static void vectors_linux(void **state)
 	assert_true(opened);
 }
 
-static int start(void **state)
-{
-	struct gateway_conf conf;
-	char err[160];
-
-	(void)state;
-	backends[n_backends++] = &crypto_openssl;
-	gateway_conf_defaults(&conf);
-#ifdef TEST_DEVICE
-	snprintf(conf.dataplane.device, sizeof(conf.dataplane.device), "%s", TEST_DEVICE);
-#endif
-	if (crypto_cryptodev_start(&conf.dataplane, 1, 4096, &backends[1], err, sizeof(err)) == 0) {
-		n_backends++;
-		print_message("# cryptodev: %s\n", crypto_cryptodev_devices());
-	} else {
-		print_message("# no cryptodev here: %s\n", err);
-	}
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trip),
-		cmocka_unit_test(backends_agree),
+		cmocka_unit_test(ivs),
 		cmocka_unit_test(bit_flips),
 		cmocka_unit_test(truncated),
 		cmocka_unit_test(twice_in_a_burst),
@@ -932,5 +904,5 @@ int main(void)
 		cmocka_unit_test(vectors_linux),
 	};
 
-	return cmocka_run_group_tests(tests, start, NULL);
+	return cmocka_run_group_tests(tests, backends_start, NULL);
 }
