@@ -142,7 +142,7 @@ $(B)/bench/%: $(B)/tools/bench/%.o $(B)/libplane.a $(B)/libloader.a $(B)/libmaps
 	@mkdir -p $(@D)
 	$(Q)$(link) $^ $(LIBS_PLANE) $(LIBS_LOADER) $(LIBS_COMMON) -lm
 
-$(B)/lab/%: $(B)/tools/lab/%.o
+$(B)/lab/%: $(B)/tools/lab/%.o $(B)/libcommon.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) $^

@@ -5,6 +5,9 @@
 #
 #   ha 10.1.0.2 --- 10.1.0.1 lan0 [ga] wan0 192.0.2.1 --- toa [wan] tob --- 192.0.2.2 wan0 [gb] lan0 10.2.0.1 --- 10.2.0.2 hb
 #
+# and in IPv6 2001:db8:1::2 --- 2001:db8:1::1 [ga] 2001:db8:ff::1 --- 2001:db8:ff::2 [gb] 2001:db8:2::1 --- 2001:db8:2::2.
+# LAB_OUTER=6: the gateways talk over IPv6. LAB_INNER=6, 46: the networks behind them are IPv6, or both.
+#
 # [wan] forwards frames between its two ends with tc and counts them by kind: what crossed the
 # wire is counted by a third party, whatever the gateways say.
 #
@@ -171,7 +174,7 @@ lab_veth() { # nsX ifX nsY ifY
     done
 }
 
-# The wan: what comes in at one end leaves at the other, counted by kind at prio 10..60.
+# The wan: what comes in at one end leaves at the other, counted by kind at prio 10..60, IPv6 one behind.
 lab_wan_end() { # from to
     local d="dev $1 ingress" out="action mirred egress redirect dev $2"
     tc qdisc add dev "$1" clsact
@@ -182,13 +185,22 @@ lab_wan_end() { # from to
             match ip dport 4500 0xffff $out
         tc filter add $d prio 30 protocol ip u32 match ip protocol 17 0xff \
             match ip dport 500 0xffff $out
+        tc filter add $d prio 11 protocol ipv6 u32 match ip6 protocol 50 0xff $out
+        tc filter add $d prio 21 protocol ipv6 u32 match ip6 protocol 17 0xff \
+            match ip6 dport 4500 0xffff $out
+        tc filter add $d prio 31 protocol ipv6 u32 match ip6 protocol 17 0xff \
+            match ip6 dport 500 0xffff $out
         tc filter add $d prio 40 protocol arp u32 match u32 0 0 $out
+        tc filter add $d prio 41 protocol ipv6 u32 match ip6 protocol 58 0xff match u8 135 0xff at 40 $out
+        tc filter add $d prio 41 protocol ipv6 u32 match ip6 protocol 58 0xff match u8 136 0xff at 40 $out
+        tc filter add $d prio 41 protocol ipv6 u32 match ip6 dst ff02::/16 $out
+        tc filter add $d prio 51 protocol ipv6 u32 match u32 0 0 $out
         tc filter add $d prio 50 protocol ip u32 match u32 0 0 $out
         tc filter add $d prio 60 protocol all u32 match u32 0 0 $out
     }
 }
 
-# LAB_NAT=1: the wan routes, gb is 198.51.100.2, and ga is seen as 198.51.100.254.
+# LAB_NAT=1: the wan routes, gb is 198.51.100.2, and ga is seen as 198.51.100.254; 2001:db8:fe::2, and ::254.
 lab_wan_nat() {
     ip -n ga addr flush dev wan0 && ip -n gb addr flush dev wan0
     ip -n ga addr add 192.0.2.1/24 dev wan0
@@ -196,8 +208,19 @@ lab_wan_nat() {
     ip -n wan addr add 192.0.2.254/24 dev toa
     ip -n wan addr add 198.51.100.254/24 dev tob
     ip -n ga route add 198.51.100.0/24 via 192.0.2.254
-    nsx wan sysctl -qw net.ipv4.ip_forward=1
+    ip -n ga addr add 2001:db8:ff::1/64 dev wan0
+    ip -n gb addr add 2001:db8:fe::2/64 dev wan0
+    ip -n wan addr add 2001:db8:ff::254/64 dev toa
+    ip -n wan addr add 2001:db8:fe::254/64 dev tob
+    ip -n ga route add 2001:db8:fe::/64 via 2001:db8:ff::254
+    nsx wan sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
     nsx wan nft -f - <<NFT
+table ip6 nat {
+    chain post {
+        type nat hook postrouting priority srcnat;
+        oifname "tob" ip6 saddr 2001:db8:ff::/64 udp sport 1-65535 masquerade to :20000-29999
+    }
+}
 table ip nat {
     chain post {
         type nat hook postrouting priority srcnat;
@@ -229,6 +252,12 @@ lab_build() {
     ip -n gb addr add 192.0.2.2/24 dev wan0
     ip -n gb addr add 10.2.0.1/24 dev lan0
     ip -n hb addr add 10.2.0.2/24 dev eth0
+    ip -n ha addr add 2001:db8:1::2/64 dev eth0
+    ip -n ga addr add 2001:db8:1::1/64 dev lan0
+    ip -n ga addr add 2001:db8:ff::1/64 dev wan0
+    ip -n gb addr add 2001:db8:ff::2/64 dev wan0
+    ip -n gb addr add 2001:db8:2::1/64 dev lan0
+    ip -n hb addr add 2001:db8:2::2/64 dev eth0
     for ns in ga gb; do
         nsx $ns sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
         ip -n $ns link set wan0 mtu "${LAB_MTU:-1500}"
@@ -238,36 +267,59 @@ lab_build() {
     done
     ip -n ha route add default via 10.1.0.1
     ip -n hb route add default via 10.2.0.1
+    ip -n ha route add default via 2001:db8:1::1
+    ip -n hb route add default via 2001:db8:2::1
     [ "${LAB_NAT:-0}" = 1 ] && { lab_wan_nat; return; }
     # the way in clear exists on purpose: a leak would be seen on the wire
     ip -n ga route add 10.2.0.0/24 via 192.0.2.2
     ip -n gb route add 10.1.0.0/24 via 192.0.2.1
+    ip -n ga route add 2001:db8:2::/64 via 2001:db8:ff::2
+    ip -n gb route add 2001:db8:1::/64 via 2001:db8:ff::1
     # where tests send what must not arrive: not every kernel has tc's own drop
     ip -n wan link add hole type veth peer name nowhere && ip -n wan link set hole up
     nsx wan bash -c "$(declare -f lab_wan_end); lab_wan_end toa tob && lab_wan_end tob toa"
 }
 
-# Packets of a kind that crossed the wire in both directions: esp udp4500 ike arp clear other
+# Packets of a kind that crossed the wire in both directions, of both families: esp udp4500 ike arp (and what IPv6
+# has instead) clear other; esp6, udp4500_6, ike6, clear6: IPv6 alone
 lab_wire() {
-    local prio end n=0 p
+    local prios prio end n=0 p
     case $1 in
-    esp) prio=10 ;; udp4500) prio=20 ;; ike) prio=30 ;; arp) prio=40 ;; clear) prio=50 ;; other) prio=60 ;;
+    esp) prios="10 11" ;; udp4500) prios="20 21" ;; ike) prios="30 31" ;; arp) prios="40 41" ;;
+    clear) prios="50 51" ;; other) prios=60 ;;
+    esp6) prios=11 ;; udp4500_6) prios=21 ;; ike6) prios=31 ;; clear6) prios=51 ;;
     *) lab_die "lab_wire: $1" ;;
     esac
     for end in toa tob; do
-        p=$(nsx wan tc -s -j filter show dev $end ingress prio $prio |
-            jq '[.[] | .options.actions[]?.stats.packets // 0] | add // 0')
-        n=$((n + p))
+        for prio in $prios; do
+            p=$(nsx wan tc -s -j filter show dev $end ingress prio $prio |
+                jq '[.[] | .options.actions[]?.stats.packets // 0] | add // 0')
+            n=$((n + p))
+        done
     done
     echo $n
 }
 
 lab_addr() {
+    if [ "${LAB_OUTER:-4}" = 6 ]; then
+        [ "$1" = ga ] && echo 2001:db8:ff::1 && return
+        [ "${LAB_NAT:-0}" = 1 ] && echo 2001:db8:fe::2 || echo 2001:db8:ff::2
+        return
+    fi
     [ "$1" = ga ] && echo 192.0.2.1 && return
     [ "${LAB_NAT:-0}" = 1 ] && echo 198.51.100.2 || echo 192.0.2.2
 }
 lab_peer() { [ "$1" = ga ] && echo gb || echo ga; }
-lab_lan() { [ "$1" = ga ] && echo 10.1.0.0/24 || echo 10.2.0.0/24; }
+lab_lan() {
+    local n=1
+    [ "$1" = ga ] || n=2
+    case ${LAB_INNER:-4} in
+    4) echo 10.$n.0.0/24 ;;
+    6) echo 2001:db8:$n::/64 ;;
+    46) echo "10.$n.0.0/24, 2001:db8:$n::/64" ;;
+    *) lab_die "LAB_INNER=$LAB_INNER" ;;
+    esac
+}
 
 # Writes the configuration of an xdpsec gateway: gw_conf ga [key=value...]
 #   ike= esp= start= secret= crypto= rekey= childrekey= dpd= localts= remotets= conn=LINES child=LINES gw=LINES
@@ -492,14 +544,18 @@ sw() {
 # ---- traffic ------------------------------------------------------------------------------------
 lab_ping() { nsx ha ping -q -n -c "${1:-3}" -i 0.05 -W 2 10.2.0.2 >/dev/null; }
 lab_ping_back() { nsx hb ping -q -n -c "${1:-3}" -i 0.05 -W 2 10.1.0.2 >/dev/null; }
+lab_ping6() { nsx ha ping -6 -q -n -c "${1:-3}" -i 0.05 -W 2 2001:db8:2::2 >/dev/null; }
+lab_ping6_back() { nsx hb ping -6 -q -n -c "${1:-3}" -i 0.05 -W 2 2001:db8:1::2 >/dev/null; }
 
-# One TCP stream ha -> hb; prints received Mbit/s. lab_tcp SECONDS
+# One TCP stream ha -> hb; prints received Mbit/s. lab_tcp SECONDS [ADDRESS]
 lab_tcp() {
     nsx hb iperf3 -s -1 -D -I "$W/iperf.pid" >/dev/null 2>&1
     lab_wait 5 nsx hb sh -c "ss -ltn | grep -q :5201" || return 1
-    nsx ha iperf3 -c 10.2.0.2 -t "$1" -J 2>"$W/iperf.err" |
+    nsx ha iperf3 -c "${2:-10.2.0.2}" -t "$1" -J 2>"$W/iperf.err" |
         jq -e '.end.sum_received.bits_per_second / 1e6 | floor'
 }
+
+lab_tcp6() { lab_tcp "$1" 2001:db8:2::2; }
 
 lab_on_exit() { # command: run when the script ends, however
     # shellcheck disable=SC2064
@@ -508,14 +564,14 @@ lab_on_exit() { # command: run when the script ends, however
     trap 'exit 143' TERM HUP
 }
 
-# Numbered UDP stream ha -> hb; prints the receiver's JSON. lab_udp SIZE PPS SECONDS
+# Numbered UDP stream ha -> hb; prints the receiver's JSON. lab_udp SIZE PPS SECONDS [ADDRESS]
 lab_udp() {
     local pid
     rm -f "$W/udp.json"
     nsx hb "$BUILD/lab/udpstream" recv 9 >"$W/udp.json" &
     pid=$!
     lab_wait 5 nsx hb sh -c "ss -lun | grep -q ':9 '"
-    nsx ha "$BUILD/lab/udpstream" send 10.2.0.2 9 "$1" "$2" "$3"
+    nsx ha "$BUILD/lab/udpstream" send "${4:-10.2.0.2}" 9 "$1" "$2" "$3"
     lab_wait 5 test -s "$W/udp.json" || kill $pid 2>/dev/null
     cat "$W/udp.json"
 }

@@ -5,10 +5,10 @@
  *   udpstream recv PORT                          until the sender says it ended; one JSON object
  *   udpstream send ADDRESS PORT SIZE PPS SECONDS SIZE of the UDP payload, PPS 0 = as fast as it goes
  */
+#include "common/addr.h"
 #include "common/rd.h"
 #include "common/wr.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -84,11 +84,11 @@ static void report(const struct seen *s)
 static int recv_main(uint16_t port)
 {
 	static uint8_t buf[BATCH][SIZE_MAX_UDP];
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons(port)}; /* and IPv4 */
 	struct mmsghdr msg[BATCH] = {0};
 	struct iovec iov[BATCH];
 	struct seen s = {.bits = calloc(1, NUMBERS_MAX / 8)};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), size = 64 << 20;
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), size = 64 << 20;
 
 	if (fd < 0 || !s.bits || bind(fd, (struct sockaddr *)&at, sizeof(at)))
 		return die("bind");
@@ -132,14 +132,19 @@ static void pause_until(uint64_t ns)
 static int send_main(const char *addr, uint16_t port, size_t size, double pps, double seconds)
 {
 	static uint8_t buf[BATCH][SIZE_MAX_UDP];
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct endpoint peer = {.port = port};
+	struct sockaddr_storage to;
 	struct mmsghdr msg[BATCH] = {0};
 	struct iovec iov[BATCH];
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), sndbuf = 4 << 20;
+	int fd, sndbuf = 4 << 20;
 	uint64_t sent = 0, start, end;
+	socklen_t to_len;
 
-	if (fd < 0 || inet_pton(AF_INET, addr, &to.sin_addr) != 1 || size < SIZE_MIN ||
-	    size > SIZE_MAX_UDP || connect(fd, (struct sockaddr *)&to, sizeof(to)))
+	if (addr_parse(addr, &peer.ip) || size < SIZE_MIN || size > SIZE_MAX_UDP)
+		return die(addr);
+	to_len = endpoint_to_sockaddr(&peer, &to);
+	fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, to_len))
 		return die(addr);
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &sndbuf, sizeof(sndbuf));
 	for (int i = 0; i < BATCH; i++) {
