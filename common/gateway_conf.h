@@ -35,6 +35,7 @@
  *       half_open_timeout = 30s  cookie_threshold = 10  (0 = off, "always")  block_threshold = 5
  *       init_limit_half_open = 0  ike_sa_limit = 0  delete_rekeyed_delay = 5s
  *       source_rate = 5000              # IKE datagrams a second that XDP lets through of one source, 0 = all
+ *       make_before_break = no          # reauthentication: the new IKE SA before the old one goes
  *       threads, ikesa_table_size, ikesa_table_segments: accepted, without effect, said in the log
  *     }
  *     log { default = 1  ike = 2 ... }
@@ -80,6 +81,7 @@ struct gw_ike_conf {
 	uint32_t ike_sa_limit;		  /* 0 off */
 	uint32_t source_rate;		  /* IKE datagrams a second and source, in XDP; 0 off */
 	uint32_t delete_rekeyed_delay_s;  /* grace of an old inbound Child SA */
+	bool make_before_break;		  /* reauthentication */
 };
 
 struct gateway_conf {

@@ -354,7 +354,6 @@ static int refuse_unsupported(const struct settings *s, const struct conn_conf *
 		const char *key;
 		bool used;
 	} later[] = {
-	    {"reauth_time", c->reauth_time != 0},
 	    {"unique", c->unique == CONF_UNIQUE_KEEP},
 	    {"fragmentation", c->fragmentation == CONF_FRAG_FORCE},
 	};

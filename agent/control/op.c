@@ -12,7 +12,7 @@
  * Commands whose answer is the outcome of an exchange. The operation belongs to the control socket until the
  * core calls back, which it does once; the client may have gone by then, or been told of a time-out.
  */
-enum op_kind { OP_INITIATE, OP_TERMINATE, OP_REKEY, OP_FLUSH };
+enum op_kind { OP_INITIATE, OP_TERMINATE, OP_REKEY, OP_REAUTH, OP_FLUSH };
 
 struct op {
 	TAILQ_ENTRY(op) next;
@@ -31,7 +31,7 @@ struct op {
 	struct outcome outcome;
 };
 
-static const char *const op_verb[] = {"initiate", "terminate", "rekey", "flush"};
+static const char *const op_verb[] = {"initiate", "terminate", "rekey", "reauth", "flush"};
 
 int op_log_level_max(const struct op *op)
 {
@@ -104,7 +104,7 @@ static void answer(struct op *op, const struct outcome *o)
 	struct vici_wr v = reply_begin(op->client);
 
 	vici_kv(&v, "success", o->error ? "no" : "yes");
-	if (op->kind == OP_TERMINATE || op->kind == OP_REKEY)
+	if (op->kind == OP_TERMINATE || op->kind == OP_REKEY || op->kind == OP_REAUTH)
 		vici_kvf(&v, "matches", "%u", op->matches);
 	if (op->kind == OP_TERMINATE)
 		vici_kvf(&v, "terminated", "%u", o->error ? 0 : op->matches);
@@ -236,6 +236,8 @@ static int op_start(struct op *op, struct outcome *o)
 		return sa_terminate(a, &op->sel, op_done, op, o);
 	case OP_REKEY:
 		return sa_rekey(a, &op->sel, op_done, op, o);
+	case OP_REAUTH:
+		return sa_reauth(a, &op->sel, op_done, op, o);
 	case OP_FLUSH:
 		break;
 	}
@@ -369,14 +371,12 @@ void cmd_terminate(struct client *cl, struct slice body)
 
 void cmd_rekey(struct client *cl, struct slice body)
 {
-	struct op *op = op_new(cl, body, OP_REKEY);
+	struct op *op = op_new(cl, body, vici_find_bool(body, "reauth") ? OP_REAUTH : OP_REKEY);
 
 	if (!op)
 		return;
 	if (!selects(op))
 		refuse(op, "missing rekey selector");
-	else if (vici_find_bool(body, "reauth"))
-		refuse(op, "reauthentication is not supported, rekey instead");
 	else if (!count_matches(op))
 		refuse(op, "no matching SAs to rekey found");
 	else

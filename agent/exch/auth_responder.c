@@ -58,7 +58,7 @@ static void auth_complete(struct ike_sa *ike, struct child_nego *n, int error)
 	if (error)
 		n->error_notify = N_TEMPORARY_FAILURE;
 	if (!n->error_notify &&
-	    (!c || (initial ? child_activate_beside(c) : child_activate(c, NULL)) < 0))
+	    (!c || child_activate_beside(c, initial) < 0))
 		n->error_notify = N_TEMPORARY_FAILURE;
 	if (n->error_notify)
 		ike_log_group(ike, LOG_CHILD, 0, "failed to establish CHILD_SA, keeping IKE_SA: %s%s%s",

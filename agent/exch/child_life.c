@@ -7,7 +7,7 @@
 /*
  * What happens to a Child SA after it is installed. Timers of this file:
  *   rekey_timer   rekey_time less a random part of rand_time: our rekey
- *   expire_timer  life_time: deleted, whatever a rekey is doing
+ *   expire_timer  life_time: closed at once, whatever a rekey is doing
  *   switch_timer  responder of a rekey: the peer may use the new SA already
  *   fading.timer  grace of an old inbound SA for late packets (delete_rekeyed_delay)
  */
@@ -34,7 +34,7 @@ static void on_rekey(struct timer *timer)
 
 static void on_expire(struct timer *timer)
 {
-	child_expire_soon(timer_owner(timer, struct child_sa, expire_timer));
+	child_expire(timer_owner(timer, struct child_sa, expire_timer));
 }
 
 void child_rekey_again(struct child_sa *c)
@@ -127,6 +127,29 @@ int child_activate(struct child_sa *c, struct child_sa *old)
 	return 0;
 }
 
+/* Another pair for the same selectors that can take over when this one goes; the one in force before all others. */
+static struct child_sa *child_twin(const struct child_sa *of)
+{
+	struct child_sa *c, *found = NULL;
+	struct ike_sa *ike;
+
+	TAILQ_FOREACH (ike, &of->ike->agent->core->all, all) {
+		if (ike->state == IKE_DEAD || strcmp(ike_conn_name(ike), ike_conn_name(of->ike)) != 0)
+			continue;
+		TAILQ_FOREACH (c, &ike->children, next) {
+			if (c == of || !(child_up(c) || (c->state == CHILD_REKEYED && c->replaced_by == of->id)) ||
+			    strcmp(c->conf->name, of->conf->name) != 0 ||
+			    !ts_list_equal(c->ts_local, of->ts_local) ||
+			    !ts_list_equal(c->ts_remote, of->ts_remote))
+				continue;
+			if (c->active)
+				return c;
+			found = found ? found : c;
+		}
+	}
+	return found;
+}
+
 static bool peer_uses(const struct child_sa *c)
 {
 	struct agent *a = c->ike->agent;
@@ -151,11 +174,10 @@ static void on_switch(struct timer *timer)
 	timer_arm(&c->ike->agent->core->timers, &c->switch_timer, now + every, on_switch);
 }
 
-static void activate_later(struct child_sa *c, struct child_sa *old, struct child_sa *rekeyed)
+static void activate_later(struct child_sa *c, struct child_sa *rekeyed)
 {
 	child_state_set(c, CHILD_INSTALLED);
 	timers_start(c);
-	retire(old, c);
 	announce(c, rekeyed);
 	c->switch_ms = sa_now_ms() + SWITCH_WAIT_MS;
 	timer_arm(&c->ike->agent->core->timers, &c->switch_timer, sa_now_ms() + SWITCH_POLL_MS,
@@ -164,7 +186,8 @@ static void activate_later(struct child_sa *c, struct child_sa *old, struct chil
 
 void child_activate_later(struct child_sa *c, struct child_sa *old)
 {
-	activate_later(c, old, old);
+	retire(old, c);
+	activate_later(c, old);
 }
 
 void child_switch(struct child_sa *c)
@@ -175,6 +198,9 @@ void child_switch(struct child_sa *c)
 
 	if (c->active || c->state == CHILD_DELETED)
 		return;
+	old = child_twin(c);
+	if (old)
+		old->active = false;
 	err = put_in_force(c);
 	if (err < 0)
 		ike_log_group(ike, LOG_CHILD, 0, "CHILD_SA %s{%u} cannot be put into force: %s",
@@ -232,40 +258,22 @@ bool child_traps(const struct child_conf *conf)
 	return (conf->start_action & CONF_ACTION_TRAP) != 0;
 }
 
-/* Another pair for the same selectors that can take over when this one goes. */
-static struct child_sa *stand_in(const struct child_sa *gone)
+int child_activate_beside(struct child_sa *c, bool initial_contact)
 {
-	struct child_sa *c;
-	struct ike_sa *ike;
+	struct child_sa *old = child_twin(c);
 
-	TAILQ_FOREACH (ike, &gone->ike->agent->core->all, all) {
-		if (ike->state == IKE_DEAD || strcmp(ike_conn_name(ike), ike_conn_name(gone->ike)) != 0)
-			continue;
-		TAILQ_FOREACH (c, &ike->children, next)
-			if (c != gone && (child_up(c) || (c->state == CHILD_REKEYED &&
-							  c->replaced_by == gone->id)) &&
-			    strcmp(c->conf->name, gone->conf->name) == 0 &&
-			    ts_list_equal(c->ts_local, gone->ts_local) &&
-			    ts_list_equal(c->ts_remote, gone->ts_remote))
-				return c;
-	}
-	return NULL;
-}
-
-int child_activate_beside(struct child_sa *c)
-{
-	struct child_sa *old = stand_in(c);
-
-	if (!old || !old->active || !contact_supersedes(c->ike, old->ike))
+	if (!old || !old->active || !contact_same_peers(c->ike, old->ike))
 		return child_activate(c, NULL);
-	activate_later(c, old, NULL);
+	if (initial_contact && contact_supersedes(c->ike, old->ike))
+		retire(old, c);
+	activate_later(c, NULL);
 	return 0;
 }
 
 static void gone_for_good(struct child_sa *c, enum conf_action action)
 {
 	struct agent *a = c->ike->agent;
-	struct child_sa *other = c->active ? stand_in(c) : NULL;
+	struct child_sa *other = c->active ? child_twin(c) : NULL;
 	bool trap = child_traps(c->conf) || action != CONF_ACTION_NONE;
 
 	if (other && put_in_force(other) == 0)
@@ -322,16 +330,36 @@ void child_gone(struct child_sa *c, enum conf_action action)
 	child_drop(c);
 }
 
-void child_expire_soon(struct child_sa *c)
+/* The Delete of one that is gone here already, when the window is free. */
+static void delete_later(struct child_sa *c)
 {
+	struct task *t = task_find(c->ike, TASK_CHILD_DELETE, c->id);
+	bool fresh = !t && c->state != CHILD_DELETING;
+
+	if (fresh)
+		t = task_new(c->ike, TASK_CHILD_DELETE, 0);
+	if (!t)
+		return;
+	t->spi = c->spi_in;
+	if (fresh)
+		task_queue(c->ike, t);
+}
+
+void child_expire(struct child_sa *c)
+{
+	struct task *t = task_active(c->ike);
+	bool rekeying = t && t->kind == TASK_CHILD_REKEY && t->child_id == c->id;
+
 	ike_log_group(c->ike, LOG_CHILD, 1, "CHILD_SA %s{%u} expired", c->conf->name, c->id);
-	child_delete(c, NULL);
+	delete_later(c);
+	/* Until the rekey has its answer, or a new one is there: closed. */
+	child_gone(c, !rekeying && (c->conf->start_action & CONF_ACTION_START) ? CONF_ACTION_TRAP_START
+										: CONF_ACTION_TRAP);
 }
 
 /* ---- asking for it ------------------------------------------------------------------------------------ */
 
-static int join(struct ike_sa *ike, enum task_kind kind, uint32_t child_id, bool recreate,
-		struct batch *b)
+static int join(struct ike_sa *ike, enum task_kind kind, uint32_t child_id, struct batch *b)
 {
 	struct task *t = task_find(ike, kind, child_id);
 	bool fresh = !t;
@@ -340,7 +368,6 @@ static int join(struct ike_sa *ike, enum task_kind kind, uint32_t child_id, bool
 		t = task_new(ike, kind, child_id);
 	if (!t)
 		return -ENOMEM;
-	t->recreate |= recreate;
 	if (b && batch_wait(b, &t->waiters) < 0) {
 		if (fresh)
 			free(t);
@@ -353,13 +380,10 @@ static int join(struct ike_sa *ike, enum task_kind kind, uint32_t child_id, bool
 
 int child_rekey(struct child_sa *c, struct batch *b)
 {
-	return join(c->ike, TASK_CHILD_REKEY, c->id, false, b);
+	return join(c->ike, TASK_CHILD_REKEY, c->id, b);
 }
 
 int child_delete(struct child_sa *c, struct batch *b)
 {
-	bool expired = c->expire_ms && sa_now_ms() >= c->expire_ms && !b;
-
-	return join(c->ike, TASK_CHILD_DELETE, c->id,
-		    expired && !c->replaced_by && (c->conf->start_action & CONF_ACTION_START), b);
+	return join(c->ike, TASK_CHILD_DELETE, c->id, b);
 }

@@ -26,6 +26,9 @@ static enum conf_action child_action(const struct child_sa *c, enum ike_end why)
 	case END_PEER:
 	case END_EXPIRED:
 		return c->conf->close_action;
+	case END_REAUTH:
+		/* Closed until the new one has it. */
+		return CONF_ACTION_TRAP;
 	default:
 		return CONF_ACTION_NONE;
 	}
@@ -55,6 +58,7 @@ static void try_again(struct ike_sa *ike)
 	next = connect_new(ike->agent, ike->conn, ike->attempt + 1);
 	if (!next)
 		return;
+	next->remote = ike->remote;
 	ike_log(ike, 1, "peer not responding, trying again (%u/%u)", ike->attempt + 2, tries);
 	while ((t = TAILQ_FIRST(&ike->tasks))) {
 		TAILQ_REMOVE(&ike->tasks, t, next);
@@ -125,6 +129,8 @@ void ike_end(struct ike_sa *ike, enum ike_end why, const struct outcome *o)
 	was = ike->state;
 	if (ike->authenticated && was != IKE_REKEYED && why != END_REPLACED && ike->established_ms)
 		observe(a, SA_EV_IKE_DOWN, ike, NULL, NULL, NULL);
+	if (why == END_REAUTH)
+		reauth_broken(ike);
 	children_end(ike, why);
 	if (why == END_TIMEOUT && was == IKE_CONNECTING && ike->initiator)
 		try_again(ike);

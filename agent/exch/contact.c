@@ -5,7 +5,7 @@
 
 /* Several IKE SAs between the same two peers: leftovers of a peer that restarted, and both calling at once. */
 
-static bool same_peers(const struct ike_sa *a, const struct ike_sa *b)
+bool contact_same_peers(const struct ike_sa *a, const struct ike_sa *b)
 {
 	return id_same(a->local_id, b->local_id) && id_same(a->remote_id, b->remote_id);
 }
@@ -33,7 +33,7 @@ static bool crossing(const struct ike_sa *a, const struct ike_sa *b)
 
 bool contact_supersedes(const struct ike_sa *ike, const struct ike_sa *other)
 {
-	return other != ike && other->authenticated && same_peers(ike, other) && !crossing(ike, other);
+	return other != ike && other->authenticated && contact_same_peers(ike, other) && !crossing(ike, other);
 }
 
 static void on_older(struct timer *timer)
@@ -49,7 +49,7 @@ static void on_older(struct timer *timer)
  * RFC 7296 2.4: only of the same authenticated identities, and none that is as young as this one. Not at once:
  * the peer's data plane may have outlived its agent, and uses the old Child SAs until it has our answer.
  */
-static void drop_older(struct ike_sa *ike, const char *why)
+static void drop_older(struct ike_sa *ike, uint64_t wait_ms, const char *why)
 {
 	struct ike_sa *other;
 
@@ -59,7 +59,7 @@ static void drop_older(struct ike_sa *ike, const char *why)
 		ike_log(other, 1, "destroying duplicate IKE_SA for peer '%s', %s",
 			other->remote_id->text, why);
 		timer_arm(&ike->agent->core->timers, &other->half_open_timer,
-			  sa_now_ms() + CONTACT_WAIT_MS, on_older);
+			  sa_now_ms() + wait_ms, on_older);
 	}
 }
 
@@ -121,9 +121,10 @@ void contact_established(struct ike_sa *ike, bool initial_contact)
 	if (!ike_usable(ike))
 		return;
 	if (initial_contact && ike->conn->unique != CONF_UNIQUE_NEVER)
-		drop_older(ike, "received INITIAL_CONTACT");
+		drop_older(ike, CONTACT_WAIT_MS, "received INITIAL_CONTACT");
 	else if (ike->conn->unique == CONF_UNIQUE_REPLACE)
-		drop_older(ike, "replaced");
+		/* A peer that reauthenticates deletes the old one itself when it has all children anew. */
+		drop_older(ike, DUPLICATE_WAIT_MS, "replaced");
 	for (other = TAILQ_FIRST(&ike->agent->core->all); other; other = next) {
 		next = TAILQ_NEXT(other, all);
 		if (other == ike || !other->conn || strcmp(other->conn->name, ike->conn->name) != 0)
@@ -132,7 +133,7 @@ void contact_established(struct ike_sa *ike, bool initial_contact)
 		    (other->state == IKE_CONNECTING || other->state == IKE_CREATED))
 			join_attempt(ike, other);
 		else if (other->state == IKE_ESTABLISHED && ike->state == IKE_ESTABLISHED &&
-			 same_peers(ike, other) && crossing(ike, other))
+			 contact_same_peers(ike, other) && crossing(ike, other))
 			settle_crossing(ike, other);
 	}
 }

@@ -13,6 +13,9 @@ static void rekey_failed(struct ike_sa *ike, const struct task *t)
 {
 	struct child_sa *old = sa_find_child(ike->agent, t->child_id);
 
+	/* It expired meanwhile. */
+	if (!old && t->nego && t->nego->conf && (t->nego->conf->start_action & CONF_ACTION_START))
+		intend(ike->agent, ike_conn_name(ike), t->nego->conf->name, RESTART_WAIT_MS);
 	if (!old || old->state != CHILD_REKEYING)
 		return;
 	child_state_set(old, CHILD_INSTALLED);
@@ -368,7 +371,7 @@ static void on_responded(struct ike_sa *ike, struct child_nego *n, int error)
 		return;
 	}
 	if (!old) {
-		if (child_activate(c, NULL) < 0)
+		if (child_activate_beside(c, false) < 0)
 			reply_notify(ike, N_TEMPORARY_FAILURE, slice_of(NULL, 0));
 		else
 			answer(ike, n);

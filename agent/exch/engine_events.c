@@ -71,8 +71,8 @@ void agent_engine_event(void *ctx, const struct engine_event *ev)
 			child_rekey(c, NULL);
 		break;
 	case ENGINE_HARD:
-		if (c && child_up(c))
-			child_expire_soon(c);
+		if (c && (child_up(c) || c->active))
+			child_expire(c);
 		break;
 	case ENGINE_NAT_CHANGE:
 		if (c)

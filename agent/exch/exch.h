@@ -118,6 +118,7 @@ enum task_kind {
 	TASK_IKE_REKEY,
 	TASK_IKE_DELETE,
 	TASK_DPD,
+	TASK_REAUTH, /* of an IKE SA that replaces another: when the tasks before it are over */
 	TASK_KINDS,
 };
 enum task_step { TASK_QUEUED, TASK_PREPARING, TASK_SENT, TASK_ANSWERED };
@@ -138,6 +139,8 @@ struct task {
 	uint16_t say;	/* delete: an error notify instead of the Delete payload */
 	int why;	/* IKE delete: enum ike_end */
 	bool recreate;	/* child delete: initiate it anew afterwards */
+	struct sa_ref reauth_of;  /* reauth: the old IKE SA; generation 0 = it is gone already */
+	unsigned int child_count; /* reauth: Child SAs that there must be */
 	struct waiter_list waiters;
 };
 
@@ -254,13 +257,15 @@ void child_ts(const struct child_conf *conf, const struct endpoint *local, const
 int child_activate(struct child_sa *c, struct child_sa *old);
 /* Installed, but the peer may not know yet: in force when it shows itself, `old` goes, or after SWITCH_WAIT_MS. */
 void child_activate_later(struct child_sa *c, struct child_sa *old);
-/* A peer that starts over: what it had before carries the traffic until it uses the new one or that goes. */
-int child_activate_beside(struct child_sa *c);
+/* Made by the peer without REKEY_SA. When it has another with equal selectors (it starts over, or reauthenticates), that
+ * one carries the traffic until the peer uses the new one, or the old one goes. */
+int child_activate_beside(struct child_sa *c, bool initial_contact);
 /* Now, if it was waiting. */
 void child_switch(struct child_sa *c);
 /* Gone: deleted by either side. Late packets of a replaced one are let in for the grace. */
 void child_gone(struct child_sa *c, enum conf_action action);
-void child_expire_soon(struct child_sa *c);
+/* A hard limit: out of the engine now, the peer hears of it when it can. */
+void child_expire(struct child_sa *c);
 /* A rekey failed: once more in a while. */
 void child_rekey_again(struct child_sa *c);
 /* Queues the rekey (or, with one queued, waits for it). batch may be NULL. */
@@ -292,6 +297,15 @@ bool rekey_ike_adopt_peer(struct ike_sa *ike);
 int ike_rekey(struct ike_sa *ike, struct batch *b);
 void ike_nego_free(struct ike_nego *n);
 
+/* ---- reauth.c ------------------------------------------------------------------------------------------------------------ */
+/* A new IKE SA from scratch for this one, or joins what is under way. batch may be NULL. 0, or -errno and why. */
+int ike_reauth(struct ike_sa *ike, struct batch *b, struct outcome *why);
+/* Break before make: the old one ends now, its children are still there. */
+void reauth_broken(struct ike_sa *old);
+/* TASK_REAUTH is due; it is dropped, with this outcome. */
+void reauth_finish(struct ike_sa *ike, struct task *t);
+void reauth_over(struct agent *a, const struct task *t, const struct outcome *o);
+
 /* ---- informational.c ---------------------------------------------------------------------------------------------------- */
 void informational_start(struct ike_sa *ike, struct task *t);
 void informational_response(struct ike_sa *ike, const struct ike_msg *msg);
@@ -305,6 +319,7 @@ enum ike_end {
 	END_PEER,	   /* it deleted: close_action */
 	END_LOCAL,	   /* we did, as told */
 	END_REPLACED,	   /* rekeyed, or superfluous */
+	END_REAUTH,	   /* break before make: a new one is made at once */
 	END_EXPIRED,
 	END_ABANDONED, /* the agent goes, its SAs stay in the engine */
 };
@@ -317,6 +332,8 @@ void ike_delete_now(struct ike_sa *ike, enum ike_end why, const struct outcome *
 
 /* ---- ike_timers.c --------------------------------------------------------------------------------------------------------------- */
 void ike_timers_start(struct ike_sa *ike);
+/* For what comes first, the rekey or the reauthentication. */
+void ike_rekey_arm(struct ike_sa *ike);
 void ike_keepalive_start(struct ike_sa *ike);
 uint64_t ike_last_life_ms(const struct ike_sa *ike);
 /* `base` seconds from now, less a random part of rand seconds, in ms; 0 when base is 0. */
@@ -329,6 +346,7 @@ uint64_t temp_fail_wait_ms(struct agent *a, unsigned int try);
 bool contact_is_initial(const struct ike_sa *ike);
 /* Established as responder or initiator: INITIAL_CONTACT, unique, simultaneous initiation. */
 /* An older IKE SA of the same peers, not one that crossed with this: what INITIAL_CONTACT ends. */
+bool contact_same_peers(const struct ike_sa *a, const struct ike_sa *b);
 bool contact_supersedes(const struct ike_sa *ike, const struct ike_sa *other);
 void contact_established(struct ike_sa *ike, bool initial_contact);
 

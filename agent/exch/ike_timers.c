@@ -5,8 +5,8 @@
 
 /*
  * Timers of an established IKE SA:
- *   rekey_timer      rekey_time less a random part of rand_time: our rekey
- *   expire_timer     rekey_time + over_time: closed, when no rekey came to an end
+ *   rekey_timer      rekey_time or reauth_time, each less a random part of rand_time: what comes first
+ *   expire_timer     over_time after either: closed, when nothing came of it
  *   dpd_timer        dpd_delay without a sign of life: an empty INFORMATIONAL (RFC 7296 2.4)
  *   keepalive_timer  we are behind a NAT and sent nothing for keep_alive: one byte (RFC 3948 2.3)
  */
@@ -35,12 +35,36 @@ uint64_t temp_fail_wait_ms(struct agent *a, unsigned int try)
 	return wait + random_u32(a) % TEMP_FAIL_FIRST_MS;
 }
 
+static void reauth_due(struct ike_sa *ike)
+{
+	struct agent *a = ike->agent;
+	struct outcome why;
+
+	if (ike_reauth(ike, NULL, &why) == 0 || ike->state == IKE_DEAD)
+		return;
+	ike_log(ike, 0, "reauthenticating IKE_SA %s[%u] failed: %s", ike_conn_name(ike), ike->id, why.text);
+	ike->reauth_ms = sa_now_ms() + jittered_ms(a, REKEY_RETRY_MS / 1000, REKEY_RETRY_MS / 2000);
+	ike_rekey_arm(ike);
+}
+
 static void on_rekey(struct timer *timer)
 {
 	struct ike_sa *ike = timer_owner(timer, struct ike_sa, rekey_timer);
 
-	if (ike->state == IKE_ESTABLISHED)
+	if (ike->reauth_ms && sa_now_ms() >= ike->reauth_ms)
+		reauth_due(ike);
+	else if (ike->state == IKE_ESTABLISHED)
 		ike_rekey(ike, NULL);
+}
+
+void ike_rekey_arm(struct ike_sa *ike)
+{
+	uint64_t due = ike->rekey_ms;
+
+	if (ike->reauth_ms && (!due || ike->reauth_ms < due))
+		due = ike->reauth_ms;
+	if (due)
+		timer_arm(&ike->agent->core->timers, &ike->rekey_timer, due, on_rekey);
 }
 
 static void on_expire(struct timer *timer)
@@ -118,8 +142,12 @@ void ike_timers_start(struct ike_sa *ike)
 
 	ike->rekey_ms = in ? now + in : 0;
 	ike->expire_ms = conn->rekey_time ? now + (conn->rekey_time + conn->over_time) * 1000 : 0;
-	if (ike->rekey_ms)
-		timer_arm(&a->core->timers, &ike->rekey_timer, ike->rekey_ms, on_rekey);
+	/* RFC 7296 2.8.3: a rekey authenticates nobody, the time for that goes on. */
+	if (conn->reauth_time && !ike->reauth_ms)
+		ike->reauth_ms = now + jittered_ms(a, conn->reauth_time, conn->rand_time);
+	if (ike->reauth_ms && (!ike->expire_ms || ike->reauth_ms + conn->over_time * 1000 < ike->expire_ms))
+		ike->expire_ms = ike->reauth_ms + conn->over_time * 1000;
+	ike_rekey_arm(ike);
 	if (ike->expire_ms)
 		timer_arm(&a->core->timers, &ike->expire_timer, ike->expire_ms, on_expire);
 	if (conn->dpd_delay)

@@ -114,6 +114,11 @@ void connect_start(struct ike_sa *ike, struct task *t)
 			return;
 		}
 	}
+	/* A peer of any address, called again where it was. */
+	if (!addr_is_any(&ike->remote.ip)) {
+		connect_resolved(ike, &ike->remote.ip);
+		return;
+	}
 	connect_fail(ike, -EDESTADDRREQ, "unable to initiate to %any");
 }
 

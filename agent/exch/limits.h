@@ -16,7 +16,7 @@ enum {
 	SWITCH_WAIT_MS = 180000,   /* ... and switches then in any case: the peer has given up long since */
 	TEMP_FAIL_FIRST_MS = 1000, /* doubles with each TEMPORARY_FAILURE */
 	TEMP_FAIL_TRIES = 7,	   /* two minutes in all, then the IKE SA is closed (RFC 7296 2.25) */
-	REKEY_RETRY_MS = 30000,	   /* after a refused rekey */
+	REKEY_RETRY_MS = 30000,	   /* after a refused rekey or reauthentication */
 	CONTACT_WAIT_MS = 300,	   /* a peer that starts over has our answer by then: the older SAs end */
 	DUPLICATE_WAIT_MS = 5000,  /* the peer deletes its superfluous IKE SA, or we do */
 	LIVENESS_HINT_MS = 10000,  /* at most one liveness check an IKE SA for forgeable hints */

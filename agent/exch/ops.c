@@ -427,6 +427,30 @@ int sa_rekey(struct agent *a, const struct sa_select *sel, outcome_fn done, void
 	return 0;
 }
 
+static void reauth_ike(struct ike_sa *ike, const struct sa_select *sel, struct batch *b)
+{
+	struct outcome why;
+
+	(void)sel;
+	if (ike_reauth(ike, b, &why) < 0)
+		report(ike->agent, b, &why);
+}
+
+int sa_reauth(struct agent *a, const struct sa_select *sel, outcome_fn done, void *ctx, struct outcome *o)
+{
+	struct batch *b;
+
+	if (wants_children(sel))
+		return outcome_set(o, -EINVAL, "an IKE_SA is reauthenticated, not a CHILD_SA");
+	b = batch_new(done, ctx, "reauthenticated");
+	if (!b)
+		return outcome_set(o, -ENOMEM, "no memory");
+	if (!for_ikes(a, sel, reauth_ike, b))
+		return nothing_found(sel, b, o);
+	batch_close(a, b);
+	return 0;
+}
+
 /* ---- flush ----------------------------------------------------------------------------------------------------- */
 
 static unsigned int orphans_remove(struct agent *a)

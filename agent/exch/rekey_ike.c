@@ -72,6 +72,7 @@ static struct ike_sa *make_ike(struct ike_sa *old, struct ike_nego *n, bool init
 	ike->peer_fragmentation = old->peer_fragmentation;
 	ike->suite = n->suite;
 	ike->rekeyed = true;
+	ike->reauth_ms = old->reauth_ms;
 	ike->established_ms = sa_now_ms();
 	if (nonce_cmp(slice_of(n->nr.b, n->nr.n), slice_of(n->ni.b, n->ni.n)) < 0)
 		low = &n->nr;
@@ -144,14 +145,8 @@ bool rekey_ike_adopt_peer(struct ike_sa *ike)
 
 /* ---- initiator --------------------------------------------------------------------------------------- */
 
-static void on_rekey(struct timer *timer)
-{
-	ike_rekey(timer_owner(timer, struct ike_sa, rekey_timer), NULL);
-}
-
 static void rekey_fail(struct ike_sa *ike, const struct outcome *o)
 {
-	struct agent *a = ike->agent;
 	struct outcome adopted;
 
 	if (rekey_ike_adopt_peer(ike)) {
@@ -163,10 +158,11 @@ static void rekey_fail(struct ike_sa *ike, const struct outcome *o)
 	ike_log(ike, 0, "rekeying IKE_SA failed: %s", o->text);
 	if (ike->state == IKE_REKEYING)
 		ike_state_set(ike, IKE_ESTABLISHED);
-	if (ike->rekey_ms && ike->state == IKE_ESTABLISHED)
-		timer_arm(&a->core->timers, &ike->rekey_timer,
-			  sa_now_ms() + jittered_ms(a, REKEY_RETRY_MS / 1000, REKEY_RETRY_MS / 2000),
-			  on_rekey);
+	if (ike->rekey_ms && ike->state == IKE_ESTABLISHED) {
+		ike->rekey_ms = sa_now_ms() +
+				jittered_ms(ike->agent, REKEY_RETRY_MS / 1000, REKEY_RETRY_MS / 2000);
+		ike_rekey_arm(ike);
+	}
 	task_finish(ike, o);
 }
 

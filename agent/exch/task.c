@@ -82,6 +82,8 @@ void task_queue(struct ike_sa *ike, struct task *t)
 void task_drop(struct ike_sa *ike, struct task *t, const struct outcome *o)
 {
 	TAILQ_REMOVE(&ike->tasks, t, next);
+	if (t->kind == TASK_REAUTH)
+		reauth_over(ike->agent, t, o);
 	waiters_report(ike->agent, &t->waiters, o);
 	task_free(ike->agent, t);
 }
@@ -111,6 +113,16 @@ void task_postpone(struct ike_sa *ike, uint64_t ms)
 	task_queue(ike, t);
 }
 
+static bool creates(const struct ike_sa *ike)
+{
+	const struct task *t;
+
+	TAILQ_FOREACH (t, &ike->tasks, next)
+		if (t->kind == TASK_CONNECT || t->kind == TASK_CHILD_CREATE)
+			return true;
+	return false;
+}
+
 /* May it start in this state? What may not now stays in the queue. */
 static bool task_runnable(const struct ike_sa *ike, const struct task *t)
 {
@@ -119,6 +131,8 @@ static bool task_runnable(const struct ike_sa *ike, const struct task *t)
 	if (t->kind == TASK_CONNECT)
 		return ike->state == IKE_CREATED;
 	if (!ike_usable(ike))
+		return false;
+	if (t->kind == TASK_REAUTH && creates(ike))
 		return false;
 	/* RFC 7296 2.25.2: no rekey of the IKE SA while a child is being made for the peer. */
 	if (t->kind == TASK_IKE_REKEY && ike->req.open)
@@ -138,6 +152,9 @@ static void task_start(struct ike_sa *ike, struct task *t)
 		break;
 	case TASK_IKE_REKEY:
 		rekey_ike_start(ike, t);
+		break;
+	case TASK_REAUTH:
+		reauth_finish(ike, t);
 		break;
 	default:
 		informational_start(ike, t);

@@ -108,6 +108,7 @@ struct ike_sa {
 	bool auth_sent;	 /* IKE_AUTH went out: the peer may have established it */
 	bool nat_forced; /* we sent a false source hash: UDP encapsulation though there may be no NAT */
 	bool rekeyed;	 /* made by a rekey, not by IKE_SA_INIT */
+	bool reauthing;	 /* an IKE SA that will replace this one is being made */
 	bool undecided;	 /* made by the peer's rekey while ours is under way: it has no children yet */
 	uint64_t spi_own; /* ours of the two below */
 	uint64_t spi_i, spi_r;
@@ -170,6 +171,8 @@ struct sa_select {
 int sa_terminate(struct agent *a, const struct sa_select *sel, outcome_fn done, void *ctx,
 		 struct outcome *o);
 int sa_rekey(struct agent *a, const struct sa_select *sel, outcome_fn done, void *ctx, struct outcome *o);
+/* IKE SAs alone; xdpsec.conf's make_before_break decides which goes first, the old or the new. */
+int sa_reauth(struct agent *a, const struct sa_select *sel, outcome_fn done, void *ctx, struct outcome *o);
 /* Everything: deletes sent, rows and policies removed, orphans too. */
 int sa_flush(struct agent *a, outcome_fn done, void *ctx, struct outcome *o);
 /* Applies a configuration whole: connections gone or changed are terminated, equal ones untouched,
@@ -204,6 +207,7 @@ int sa_observe(struct agent *a, sa_observer_fn fn, void *ctx);
 	X(child_up, "Child SAs established")                                        \
 	X(rekey_ike, "IKE SAs rekeyed")                                             \
 	X(rekey_child, "Child SAs rekeyed")                                         \
+	X(reauth, "IKE SAs reauthenticated by us")                                  \
 	X(retransmit_out, "requests sent again")                                    \
 	X(retransmit_in, "retransmitted requests answered from store")              \
 	X(timeout, "exchanges given up without an answer")                          \

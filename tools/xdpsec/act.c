@@ -199,11 +199,15 @@ static int act(const struct cli *cli, const char *command, const struct target *
 	struct request r;
 	struct link l;
 	json_t *answer = NULL;
+	bool reauth = !strcmp(command, "reauth");
 	int ret;
 
 	if (link_open(&l, cli->socket))
 		return CLI_FAILED;
-	request_init(&r, command);
+	/* vici has one word for both. */
+	request_init(&r, reauth ? "rekey" : command);
+	if (reauth)
+		vici_kv(&r.v, "reauth", "yes");
 	if (t)
 		request_target(&r, t);
 	if (cli->force)
@@ -213,7 +217,7 @@ static int act(const struct cli *cli, const char *command, const struct target *
 	if (cli->verbose)
 		vici_kvf(&r.v, "loglevel", "%d", cli->verbose);
 	if (!cli->verbose || !link_register(&l, "control-log"))
-		answer = link_request(&l, command, &r, on_log, NULL);
+		answer = link_request(&l, reauth ? "rekey" : command, &r, on_log, NULL);
 	ret = answer ? print_outcome(cli, name, answer) : CLI_FAILED;
 	json_decref(answer);
 	link_close(&l);
@@ -247,6 +251,20 @@ static int act_on_sa(const struct cli *cli, const char *command)
 int run_rekey(const struct cli *cli)
 {
 	return act_on_sa(cli, "rekey");
+}
+
+int run_reauth(const struct cli *cli)
+{
+	struct target t;
+	int ret = target_from_options(cli, &t);
+
+	if (!ret && cli->argc && !set_either(t.ike, &t.ike_id, cli->argv[0]))
+		ret = cli_usage(cli, "the name is too long");
+	if (!ret && (t.child[0] || t.child_id))
+		ret = cli_usage(cli, "an IKE SA is reauthenticated, not a Child SA");
+	if (!ret && !target_given(&t))
+		ret = cli_usage(cli, "which IKE SA? xdpsec show sa");
+	return ret ? ret : act(cli, "reauth", &t);
 }
 
 int run_terminate(const struct cli *cli)

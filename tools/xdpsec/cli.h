@@ -117,6 +117,7 @@ int run_show_sa(const struct cli *cli);
 /* ---- the other commands ---- */
 int run_initiate(const struct cli *cli);
 int run_rekey(const struct cli *cli);
+int run_reauth(const struct cli *cli);
 int run_terminate(const struct cli *cli);
 int run_flush(const struct cli *cli);
 int run_reload(const struct cli *cli);

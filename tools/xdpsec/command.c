@@ -30,6 +30,8 @@ static const struct command {
 	{"rekey", run_rekey, OPT_SELECT | OPT_TIMEOUT | OPT_VERBOSE, 1,
 	 "NAME | '#N' | --child NAME|'#N' | --ike NAME|'#N'",
 	 "new keys for a Child SA or an IKE SA, without loss"},
+	{"reauth", run_reauth, OPT_SELECT | OPT_TIMEOUT | OPT_VERBOSE, 1, "CONNECTION | '#N' | --ike NAME|'#N'",
+	 "authenticate anew: another IKE SA in place of this one"},
 	{"terminate", run_terminate, OPT_SELECT | OPT_FORCE | OPT_TIMEOUT | OPT_VERBOSE, 1,
 	 "NAME | '#N' | --child NAME|'#N' | --ike NAME|'#N' [--force]",
 	 "delete a Child SA or an IKE SA; --force does not wait for the peer"},
@@ -72,7 +74,7 @@ void cli_help(FILE *to)
 	fputs("\n"
 	      "  -s, --socket PATH   control socket (" CLI_SOCKET_DEFAULT ", or $" CLI_SOCKET_ENV ")\n"
 	      "  -j, --json          JSON; keys and types do not change between versions\n"
-	      "  -t, --timeout SEC   give up waiting after so long (initiate, rekey, terminate, flush)\n"
+	      "  -t, --timeout SEC   give up waiting after so long (initiate, rekey, reauth, terminate, flush)\n"
 	      "  -v, --verbose       the negotiation's log on standard error; twice: more\n"
 	      "  -a, --all           rows that are zero too (show drop, show counters)\n\n"
 	      "Exit status: 0 done, 1 refused or failed, 2 usage.\n",
