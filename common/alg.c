@@ -5,20 +5,20 @@
 #include <string.h>
 #include <strings.h>
 
-#define AEAD(mode_, prefix, id_, bits, icv, icv_bits, also, base_, ssl, xfrm_, dev, salt, ike_)    \
+#define AEAD(mode_, prefix, id_, bits, icv, icv_bits, also, base_, ssl, xfrm_, dev, salt)          \
 	{                                                                                          \
 		.type = IKE_T_ENCR, .mode = mode_, .id = id_, .key_bits = bits,                    \
 		.name = "aes" #bits prefix #icv, .alias = also "aes" #bits prefix #icv_bits,       \
 		.text = base_ "_" #bits, .base = base_, .openssl = "AES-" #bits ssl,               \
 		.xfrm = xfrm_, .cryptodev = dev, .key_len = bits / 8, .salt_len = salt,            \
-		.iv_len = 8, .block = 1, .icv_len = icv, .aead = 1, .ike = ike_, .esp = 1          \
+		.iv_len = 8, .block = 1, .icv_len = icv, .aead = 1, .ike = 1, .esp = 1             \
 	}
 #define GCM(bits, icv, icv_bits, also)                                                             \
 	AEAD(ALG_GCM, "gcm", ENCR_AES_GCM_##icv, bits, icv, icv_bits, also, "AES_GCM_" #icv,       \
-	     "-GCM", "rfc4106(gcm(aes))", "aes-gcm", 4, 1)
+	     "-GCM", "rfc4106(gcm(aes))", "aes-gcm", 4)
 #define CCM(bits, icv, icv_bits, also)                                                             \
 	AEAD(ALG_CCM, "ccm", ENCR_AES_CCM_##icv, bits, icv, icv_bits, also, "AES_CCM_" #icv,       \
-	     "-CCM", "rfc4309(ccm(aes))", "aes-ccm", 3, 0)
+	     "-CCM", "rfc4309(ccm(aes))", "aes-ccm", 3)
 
 /* RFC 4543 9: not for IKE, which has something to hide */
 #define GMAC(bits)                                                                                 \
@@ -45,7 +45,7 @@
 		.name = "aes" #bits "ctr", .text = "AES_CTR_" #bits, .base = "AES_CTR",            \
 		.openssl = "AES-" #bits "-CTR", .xfrm = "rfc3686(ctr(aes))",                       \
 		.cryptodev = "aes-ctr", .key_len = bits / 8, .salt_len = 4, .iv_len = 8,           \
-		.block = 1, .esp = 1                                                               \
+		.block = 1, .ike = 1, .esp = 1                                                     \
 	}
 
 /* Blocks of 64 bits: a birthday bound of a few GB (RFC 8247 2.1, RFC 8221 5). */
@@ -68,7 +68,8 @@
 	{                                                                                          \
 		.type = IKE_T_INTEG, .id = id_, .name = keyword, .alias = also, .text = text_,     \
 		.base = text_, .family = family_, .openssl = ssl, .xfrm = xfrm_, .cryptodev = dev, \
-		.key_len = bytes, .icv_len = icv, .out_len = bytes, .esp = 1, __VA_ARGS__          \
+		.key_len = bytes, .icv_len = icv, .out_len = bytes, .ike = 1, .esp = 1,           \
+		__VA_ARGS__                                                                        \
 	}
 
 #define KE_GROUP(id_, keyword, also, text_, family_, group, bytes, ...)                            \
@@ -155,45 +156,58 @@ static const struct alg table[] = {
     PRF_MAC(PRF_HMAC_SHA2_512, "prfsha512", "prfsha2_512", "PRF_HMAC_SHA2_512", "HMAC", "SHA512",
 	    64, 0),
     PRF_MAC(PRF_HMAC_SHA1, "prfsha1", "prfsha", "PRF_HMAC_SHA1", "HMAC", "SHA1", 20, 0),
+    PRF_MAC(PRF_AES128_XCBC, "prfaesxcbc", NULL, "PRF_AES128_XCBC", "XCBC", "AES-128-CBC", 16, 0),
+    PRF_MAC(PRF_AES128_CMAC, "prfaescmac", NULL, "PRF_AES128_CMAC", "CMAC", "AES-128-CBC", 16, 0),
     PRF_MAC(PRF_HMAC_MD5, "prfmd5", NULL, "PRF_HMAC_MD5", "HMAC", "MD5", 16, 1),
 
     INTEG(AUTH_HMAC_SHA2_256_128, "sha256", "sha2_256", "HMAC_SHA2_256_128", "HMAC", "SHA256",
-	  "hmac(sha256)", "sha2-256-hmac", 32, 16, .ike = 1),
+	  "hmac(sha256)", "sha2-256-hmac", 32, 16),
     INTEG(AUTH_HMAC_SHA2_384_192, "sha384", "sha2_384", "HMAC_SHA2_384_192", "HMAC", "SHA384",
-	  "hmac(sha384)", "sha2-384-hmac", 48, 24, .ike = 1),
+	  "hmac(sha384)", "sha2-384-hmac", 48, 24),
     INTEG(AUTH_HMAC_SHA2_512_256, "sha512", "sha2_512", "HMAC_SHA2_512_256", "HMAC", "SHA512",
-	  "hmac(sha512)", "sha2-512-hmac", 64, 32, .ike = 1),
+	  "hmac(sha512)", "sha2-512-hmac", 64, 32),
     INTEG(AUTH_HMAC_SHA1_96, "sha1", "sha", "HMAC_SHA1_96", "HMAC", "SHA1", "hmac(sha1)",
-	  "sha1-hmac", 20, 12, .ike = 1),
+	  "sha1-hmac", 20, 12),
     INTEG(AUTH_HMAC_MD5_96, "md5", NULL, "HMAC_MD5_96", "HMAC", "MD5", "hmac(md5)", "md5-hmac", 16,
-	  12, .ike = 1, .legacy = 1),
+	  12, .legacy = 1),
     INTEG(AUTH_AES_XCBC_96, "aesxcbc", NULL, "AES_XCBC_96", "XCBC", "AES-128-CBC", "xcbc(aes)",
-	  "aes-xcbc-mac", 16, 12, .ike = 0),
+	  "aes-xcbc-mac", 16, 12),
     INTEG(AUTH_AES_CMAC_96, "aescmac", NULL, "AES_CMAC_96", "CMAC", "AES-128-CBC", "cmac(aes)",
-	  "aes-cmac", 16, 12, .ike = 0),
-    INTEG(AUTH_HMAC_SHA2_256_96, "sha256_96", "sha2_256_96", "HMAC_SHA2_256_96", "HMAC", "SHA256",
-	  "hmac(sha256)", "sha2-256-hmac", 32, 12, .variant = 1),
+	  "aes-cmac", 16, 12),
+    {.type = IKE_T_INTEG,
+     .id = AUTH_HMAC_SHA2_256_96,
+     .name = "sha256_96",
+     .alias = "sha2_256_96",
+     .text = "HMAC_SHA2_256_96",
+     .base = "HMAC_SHA2_256_96",
+     .family = "HMAC",
+     .openssl = "SHA256",
+     .xfrm = "hmac(sha256)",
+     .cryptodev = "sha2-256-hmac",
+     .key_len = 32,
+     .icv_len = 12,
+     .out_len = 32,
+     .variant = 1},
 
     KE_GROUP(KE_CURVE25519, "x25519", "curve25519", "CURVE_25519", "X25519", NULL, 32, .cheap = 1),
-    KE_GROUP(KE_CURVE448, "x448", "curve448", "CURVE_448", "X448", NULL, 56, .cheap = 0),
+    KE_GROUP(KE_CURVE448, "x448", "curve448", "CURVE_448", "X448", NULL, 56),
     KE_GROUP(KE_ECP_256, "ecp256", NULL, "ECP_256", "EC", "P-256", 64, .cheap = 1),
-    KE_GROUP(KE_ECP_384, "ecp384", NULL, "ECP_384", "EC", "P-384", 96, .cheap = 0),
-    KE_GROUP(KE_ECP_521, "ecp521", NULL, "ECP_521", "EC", "P-521", 132, .cheap = 0),
-    KE_GROUP(KE_ECP_224, "ecp224", NULL, "ECP_224", "EC", "P-224", 56, .cheap = 0),
-    KE_GROUP(KE_ECP_192, "ecp192", NULL, "ECP_192", "EC", "P-192", 48, .cheap = 0),
-    KE_GROUP(KE_BRAINPOOL_256, "ecp256bp", NULL, "ECP_256_BP", "EC", "brainpoolP256r1", 64,
-	     .cheap = 0),
-    KE_GROUP(KE_BRAINPOOL_384, "ecp384bp", NULL, "ECP_384_BP", "EC", "brainpoolP384r1", 96,
-	     .cheap = 0),
-    KE_GROUP(KE_BRAINPOOL_512, "ecp512bp", NULL, "ECP_512_BP", "EC", "brainpoolP512r1", 128,
-	     .cheap = 0),
-    KE_GROUP(KE_BRAINPOOL_224, "ecp224bp", NULL, "ECP_224_BP", "EC", "brainpoolP224r1", 56,
-	     .cheap = 0),
-    MODP(2048, "modp_2048", .cheap = 0),
-    MODP(3072, "modp_3072", .cheap = 0),
-    MODP(4096, "modp_4096", .cheap = 0),
-    MODP(6144, "modp_6144", .cheap = 0),
-    MODP(8192, "modp_8192", .cheap = 0),
+    KE_GROUP(KE_ECP_384, "ecp384", NULL, "ECP_384", "EC", "P-384", 96),
+    KE_GROUP(KE_ECP_521, "ecp521", NULL, "ECP_521", "EC", "P-521", 132),
+    KE_GROUP(KE_ECP_224, "ecp224", NULL, "ECP_224", "EC", "P-224", 56),
+    KE_GROUP(KE_ECP_192, "ecp192", NULL, "ECP_192", "EC", "P-192", 48),
+    KE_GROUP(KE_BRAINPOOL_256, "ecp256bp", NULL, "ECP_256_BP", "EC", "brainpoolP256r1", 64),
+    KE_GROUP(KE_BRAINPOOL_384, "ecp384bp", NULL, "ECP_384_BP", "EC", "brainpoolP384r1", 96),
+    KE_GROUP(KE_BRAINPOOL_512, "ecp512bp", NULL, "ECP_512_BP", "EC", "brainpoolP512r1", 128),
+    KE_GROUP(KE_BRAINPOOL_224, "ecp224bp", NULL, "ECP_224_BP", "EC", "brainpoolP224r1", 56),
+    MODP(2048, "modp_2048"),
+    MODP(3072, "modp_3072"),
+    MODP(4096, "modp_4096"),
+    MODP(6144, "modp_6144"),
+    MODP(8192, "modp_8192"),
+    MODP(1536, "modp_1536", .legacy = 1),
+    MODP(1024, "modp_1024", .legacy = 1),
+    MODP(768, "modp_768", .legacy = 1),
     {.type = IKE_T_KE,
      .id = KE_NONE,
      .name = "none",

@@ -47,7 +47,7 @@ struct alg {
 	uint8_t ike : 1, esp : 1; /* may stand in proposals of these protocols */
 	uint8_t cheap : 1;	  /* KE: computed at once, a thread would cost more */
 	uint8_t legacy : 1;	  /* broken or weak: only when the gateway's configuration says so */
-	uint8_t variant : 1;	  /* for engines, never in a proposal: its id is ours alone */
+	uint8_t variant : 1;	  /* of ESP, for engines; never in a proposal: its id is ours alone */
 };
 
 /* Row of a transform; key_bits must match exactly. NULL when we do not do it. */

@@ -3,30 +3,32 @@
 
 #include "common/log.h"
 #include "crypt.h"
+#include "mac.h"
 
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/param_build.h>
+#include <openssl/provider.h>
 #include <openssl/rand.h>
 
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Written once under `once`, read-only afterwards. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int init_error;
 static bool available[ALG_ROWS_MAX];
 static EVP_CIPHER *ciphers[ALG_ROWS_MAX];
-static EVP_MAC *hmac;
 static EVP_MD *md_sha1, *md_sha256;
 static pthread_key_t thread_key;
 
 struct thread_ctx {
 	EVP_CIPHER_CTX *cipher;
 	EVP_MD_CTX *digest;
-	EVP_MAC_CTX *mac[ALG_ROWS_MAX];
+	struct evp_mac *mac[ALG_ROWS_MAX];
 	EVP_PKEY_CTX *keygen[ALG_ROWS_MAX];
 };
 static __thread struct thread_ctx *mine;
@@ -38,34 +40,47 @@ static void thread_ctx_free(void *p)
 	EVP_CIPHER_CTX_free(t->cipher);
 	EVP_MD_CTX_free(t->digest);
 	for (unsigned int i = 0; i < ALG_ROWS_MAX; i++) {
-		EVP_MAC_CTX_free(t->mac[i]);
+		mac_free(t->mac[i]);
 		EVP_PKEY_CTX_free(t->keygen[i]);
 	}
 	free(t);
 	mine = NULL;
 }
 
-static EVP_MAC_CTX *mac_ctx_new(const struct alg *a)
+/* RFC 2409 6.1, 6.2: groups so old that OpenSSL has their primes but no name for them. */
+static EVP_PKEY *old_group(const struct alg *a)
 {
-	OSSL_PARAM params[] = {
-	    OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)a->openssl, 0),
-	    OSSL_PARAM_construct_end(),
-	};
-	EVP_MAC_CTX *c = EVP_MAC_CTX_new(hmac);
+	BIGNUM *p = a->id == KE_MODP_768	? BN_get_rfc2409_prime_768(NULL)
+		    : a->id == KE_MODP_1024 ? BN_get_rfc2409_prime_1024(NULL)
+					    : NULL;
+	EVP_PKEY_CTX *c = p ? EVP_PKEY_CTX_new_from_name(NULL, a->family, NULL) : NULL;
+	OSSL_PARAM_BLD *b = OSSL_PARAM_BLD_new();
+	OSSL_PARAM *params = NULL;
+	EVP_PKEY *group = NULL;
 
-	if (c && !EVP_MAC_CTX_set_params(c, params)) {
-		EVP_MAC_CTX_free(c);
-		c = NULL;
-	}
-	return c;
+	if (c && b && OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_FFC_P, p) &&
+	    OSSL_PARAM_BLD_push_uint(b, OSSL_PKEY_PARAM_FFC_G, 2))
+		params = OSSL_PARAM_BLD_to_param(b);
+	if (!params || EVP_PKEY_fromdata_init(c) <= 0 ||
+	    EVP_PKEY_fromdata(c, &group, EVP_PKEY_KEY_PARAMETERS, params) <= 0)
+		group = NULL;
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(b);
+	EVP_PKEY_CTX_free(c);
+	BN_free(p);
+	return group;
 }
 
 static EVP_PKEY_CTX *keygen_ctx_new(const struct alg *a)
 {
-	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, a->family, NULL);
+	EVP_PKEY *group = a->id == KE_MODP_768 || a->id == KE_MODP_1024 ? old_group(a) : NULL;
+	EVP_PKEY_CTX *c = group ? EVP_PKEY_CTX_new_from_pkey(NULL, group, NULL)
+				: EVP_PKEY_CTX_new_from_name(NULL, a->family, NULL);
+	bool named = a->openssl && !group;
 
+	EVP_PKEY_free(group);
 	if (c && (EVP_PKEY_keygen_init(c) <= 0 ||
-		  (a->openssl && EVP_PKEY_CTX_set_group_name(c, a->openssl) <= 0))) {
+		  (named && EVP_PKEY_CTX_set_group_name(c, a->openssl) <= 0))) {
 		EVP_PKEY_CTX_free(c);
 		c = NULL;
 	}
@@ -76,7 +91,7 @@ static bool row_probe(const struct alg *a)
 {
 	unsigned int i = alg_index(a);
 	EVP_PKEY_CTX *keygen;
-	EVP_MAC_CTX *mac;
+	struct evp_mac *mac;
 
 	switch (a->type) {
 	case IKE_T_ENCR:
@@ -84,10 +99,8 @@ static bool row_probe(const struct alg *a)
 		return ciphers[i] != NULL;
 	case IKE_T_PRF:
 	case IKE_T_INTEG:
-		if (strcmp(a->family, "HMAC"))
-			return true; /* of engines alone, who ask the library themselves */
-		mac = mac_ctx_new(a);
-		EVP_MAC_CTX_free(mac);
+		mac = mac_new(a);
+		mac_free(mac);
 		return mac != NULL;
 	case IKE_T_KE:
 		if (!a->family)
@@ -104,17 +117,17 @@ static void fetch_all(void)
 {
 	const struct alg *a;
 
-	hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	init_error = macs_fetch();
 	md_sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
 	md_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	if (!hmac || !md_sha1 || !md_sha256 || pthread_key_create(&thread_key, thread_ctx_free)) {
+	if (init_error || !md_sha1 || !md_sha256 || pthread_key_create(&thread_key, thread_ctx_free)) {
 		log_line(LOG_DAEMON, 0, "OpenSSL has no HMAC, SHA-1 or SHA-256 here");
 		init_error = -ENOTSUP;
 		ERR_clear_error();
 		return;
 	}
 	for (unsigned int i = 0; (a = alg_at(i)); i++) {
-		available[i] = row_probe(a);
+		available[i] = !a->legacy && row_probe(a);
 		if (!available[i] && !a->legacy)
 			log_line(LOG_DAEMON, 1, "OpenSSL does not offer %s: not available",
 				 a->text);
@@ -126,6 +139,32 @@ int crypt_init(void)
 {
 	pthread_once(&once, fetch_all);
 	return init_error;
+}
+
+static void fetch_legacy(void)
+{
+	const struct alg *a;
+
+	/* Loading one by name switches off the automatic loading of "default". */
+	if (!OSSL_PROVIDER_load(NULL, "default") || !OSSL_PROVIDER_load(NULL, "legacy"))
+		log_line(LOG_DAEMON, 1, "OpenSSL has no provider 'legacy' here");
+	for (unsigned int i = 0; (a = alg_at(i)); i++) {
+		if (!a->legacy)
+			continue;
+		available[i] = row_probe(a);
+		if (!available[i])
+			log_line(LOG_DAEMON, 1, "OpenSSL does not offer %s: not available",
+				 a->text);
+	}
+	ERR_clear_error();
+}
+
+void crypt_legacy(void)
+{
+	static pthread_once_t legacy_once = PTHREAD_ONCE_INIT;
+
+	if (!crypt_init())
+		pthread_once(&legacy_once, fetch_legacy);
 }
 
 bool crypt_available(const struct alg *a)
@@ -181,46 +220,16 @@ EVP_PKEY_CTX *evp_keygen_ctx(const struct alg *a)
 	return t->keygen[i];
 }
 
-EVP_MAC_CTX *evp_mac_begin(const struct alg *a, struct slice key)
+struct evp_mac *evp_mac_begin(const struct alg *a, struct slice key)
 {
 	struct thread_ctx *t = thread_ctx();
 	unsigned int i = alg_index(a);
-	const uint8_t *p = key.n ? key.p : (const uint8_t *)"";
 
 	if (!t || !available[i])
 		return NULL;
 	if (!t->mac[i])
-		t->mac[i] = mac_ctx_new(a);
-	if (!t->mac[i] || !EVP_MAC_init(t->mac[i], p, key.n, NULL)) {
-		ERR_clear_error();
-		return NULL;
-	}
-	return t->mac[i];
-}
-
-int evp_mac_message(const struct alg *a, EVP_MAC_CTX *mac, const struct slice *parts,
-		    unsigned int n, uint8_t *out)
-{
-	size_t len = 0;
-	int ok = EVP_MAC_init(mac, NULL, 0, NULL);
-
-	for (unsigned int i = 0; ok && i < n; i++) {
-		if (parts[i].n)
-			ok = EVP_MAC_update(mac, parts[i].p, parts[i].n);
-	}
-	if (ok && EVP_MAC_final(mac, out, &len, a->out_len) && len == a->out_len)
-		return 0;
-	ERR_clear_error();
-	return -EIO;
-}
-
-void evp_mac_end(EVP_MAC_CTX *mac)
-{
-	static const uint8_t nothing[1];
-
-	/* A new key is the only way to make the context forget the one before. */
-	if (!EVP_MAC_init(mac, nothing, sizeof(nothing), NULL))
-		ERR_clear_error();
+		t->mac[i] = mac_new(a);
+	return t->mac[i] && mac_begin(t->mac[i], key) ? t->mac[i] : NULL;
 }
 
 static int digest(const EVP_MD *md, const struct slice *parts, unsigned int n, uint8_t *out)

@@ -20,10 +20,10 @@ EVP_CIPHER_CTX *evp_cipher_ctx(void);
 EVP_PKEY_CTX *evp_keygen_ctx(const struct alg *a);
 
 /* A MAC under one key, for as many messages as wanted: begin, message ..., end. `a` is a PRF or
- * INTEG row. NULL when not available; two of the same row at a time in one thread are not possible.
- */
-EVP_MAC_CTX *evp_mac_begin(const struct alg *a, struct slice key);
-/* Writes a->out_len bytes; 0 or -EIO. */
-int evp_mac_message(const struct alg *a, EVP_MAC_CTX *mac, const struct slice *parts,
-		    unsigned int n, uint8_t *out);
-void evp_mac_end(EVP_MAC_CTX *mac);
+ * INTEG row; a PRF takes keys of any length. NULL when not available or the length is wrong; two of
+ * the same row at a time in one thread are not possible. */
+struct evp_mac;
+struct evp_mac *evp_mac_begin(const struct alg *a, struct slice key);
+/* Writes the row's out_len bytes; 0 or -EIO. */
+int evp_mac_message(struct evp_mac *mac, const struct slice *parts, unsigned int n, uint8_t *out);
+void evp_mac_end(struct evp_mac *mac);

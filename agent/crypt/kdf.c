@@ -30,7 +30,7 @@ static int ciphers_find(uint16_t encr_id, uint16_t bits, uint16_t integ_id, cons
 	*encr = find_available(IKE_T_ENCR, encr_id, bits);
 	*integ = find_available(IKE_T_INTEG, integ_id, 0);
 	if (!*encr || (*encr)->aead != (integ_id == AUTH_NONE) ||
-	    (integ_id != AUTH_NONE && !*integ))
+	    (integ_id != AUTH_NONE && (!*integ || (*integ)->variant)))
 		return -ENOTSUP;
 	return 0;
 }
@@ -136,16 +136,23 @@ static int keys_expand(const struct ike_suite *s, struct slice skeyseed, struct 
 	return r;
 }
 
+/* RFC 7296 2.14: with the two PRFs made of AES only the first 64 bits of each nonce key SKEYSEED. */
+static size_t nonce_part(uint16_t prf_id)
+{
+	return prf_id == PRF_AES128_XCBC || prf_id == PRF_AES128_CMAC ? 8 : SIZE_MAX;
+}
+
 int kdf_ike(const struct ike_suite *s, struct slice ni, struct slice nr, struct slice shared,
 	    uint64_t spi_i, uint64_t spi_r, struct ike_keys *k)
 {
 	uint8_t nonces[2 * IKE_NONCE_MAX], skeyseed[CRYPT_PRF_MAX];
 	struct wr key = wr_of(nonces, sizeof(nonces));
+	size_t most = nonce_part(s->prf);
 	int r;
 
 	/* RFC 7296 2.14: SKEYSEED = prf(Ni | Nr, g^ir) */
-	wr_put(&key, ni);
-	wr_put(&key, nr);
+	wr_bytes(&key, ni.p, ni.n < most ? ni.n : most);
+	wr_bytes(&key, nr.p, nr.n < most ? nr.n : most);
 	if (!wr_ok(&key) || !shared.n)
 		return -EINVAL;
 	r = prf(s->prf, wr_slice(&key), &shared, 1, skeyseed);

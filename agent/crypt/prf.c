@@ -20,13 +20,13 @@ int prf(uint16_t prf_id, struct slice key, const struct slice *parts, unsigned i
 	uint8_t out[CRYPT_PRF_MAX])
 {
 	const struct alg *a = alg_find(IKE_T_PRF, prf_id, 0);
-	EVP_MAC_CTX *mac;
+	struct evp_mac *mac;
 	int r;
 
 	mac = a ? evp_mac_begin(a, key) : NULL;
 	if (!mac)
 		return -ENOTSUP;
-	r = evp_mac_message(a, mac, parts, n, out);
+	r = evp_mac_message(mac, parts, n, out);
 	evp_mac_end(mac);
 	return r;
 }
@@ -38,7 +38,7 @@ int prf_plus_parts(uint16_t prf_id, struct slice key, const struct slice *seed, 
 	const struct alg *a = alg_find(IKE_T_PRF, prf_id, 0);
 	struct slice parts[PRF_PLUS_SEED_MAX + 2];
 	uint8_t block[CRYPT_PRF_MAX], counter = 0;
-	EVP_MAC_CTX *mac;
+	struct evp_mac *mac;
 	size_t done = 0;
 	int r;
 
@@ -62,7 +62,7 @@ int prf_plus_parts(uint16_t prf_id, struct slice key, const struct slice *seed, 
 		size_t take = len - done < a->out_len ? len - done : a->out_len;
 
 		counter++;
-		r = evp_mac_message(a, mac, parts, n + 2, block);
+		r = evp_mac_message(mac, parts, n + 2, block);
 		memcpy(out->p + done, block, r ? 0 : take);
 		done += take;
 		parts[0] = slice_of(block, a->out_len);

@@ -61,52 +61,83 @@ static int iv_make(const struct alg *encr, uint64_t counter, uint8_t *iv)
 {
 	struct wr w = wr_of(iv, encr->iv_len);
 
-	/* RFC 5282 3.1: unique under the key; RFC 7296 3.14: unpredictable where it is the cipher's
-	 * first block */
-	if (!encr->aead)
+	/* RFC 7296 3.14: unpredictable where it is the cipher's first block. RFC 5282 3.1, RFC 3686
+	 * 3.1: unique under the key */
+	if (encr->mode == ALG_CBC)
 		return crypt_random(iv, encr->iv_len);
 	wr_be(&w, counter, encr->iv_len);
 	return 0;
 }
 
-/* RFC 5282 4: nonce = salt | IV. Other ciphers take the IV alone. */
-static void nonce_make(const struct sk *k, const uint8_t *iv, uint8_t nonce[NONCE_MAX])
+/* RFC 5282 4: nonce = salt | IV. RFC 5930, RFC 3686 4: counter block = nonce of the key | IV | 1. CBC takes
+ * the IV alone. Returns the length. */
+static size_t nonce_make(const struct sk *k, const uint8_t *iv, uint8_t nonce[NONCE_MAX])
 {
 	struct wr w = wr_of(nonce, NONCE_MAX);
 
 	wr_bytes(&w, k->ek->p + k->encr->key_len, k->encr->salt_len);
 	wr_bytes(&w, iv, k->encr->iv_len);
+	if (k->encr->mode == ALG_CTR)
+		wr_u32(&w, 1);
+	return w.n;
 }
 
-static EVP_CIPHER_CTX *cipher_begin(const struct sk *k, const uint8_t *iv, int encrypt)
+/* Length of key (Blowfish), nonce and tag (CCM) have to stand before the key. */
+static bool lengths_set(EVP_CIPHER_CTX *c, const struct sk *k, size_t nonce_len, const uint8_t *tag)
+{
+	if (k->encr->mode == ALG_CBC)
+		return EVP_CIPHER_CTX_set_key_length(c, k->encr->key_len);
+	if (k->encr->mode != ALG_CCM)
+		return true;
+	return EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_IVLEN, (int)nonce_len, NULL) &&
+	       EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, k->encr->icv_len, (void *)tag);
+}
+
+/* `tag`: of what shall be decrypted, NULL to encrypt. */
+static EVP_CIPHER_CTX *cipher_begin(const struct sk *k, const uint8_t *iv, const uint8_t *tag,
+				    bool encrypt)
 {
 	const EVP_CIPHER *cipher = evp_cipher(k->encr);
 	EVP_CIPHER_CTX *c = cipher ? evp_cipher_ctx() : NULL;
 	uint8_t nonce[NONCE_MAX];
+	size_t n = nonce_make(k, iv, nonce);
 
 	if (!c)
 		return NULL;
-	nonce_make(k, iv, nonce);
-	if (EVP_CipherInit_ex2(c, cipher, k->ek->p, nonce, encrypt, NULL) &&
+	if (EVP_CipherInit_ex2(c, cipher, NULL, NULL, encrypt, NULL) &&
+	    lengths_set(c, k, n, tag) &&
+	    EVP_CipherInit_ex2(c, NULL, k->ek->p, nonce, encrypt, NULL) &&
 	    EVP_CIPHER_CTX_set_padding(c, 0))
 		return c;
 	EVP_CIPHER_CTX_reset(c);
 	return NULL;
 }
 
+/* RFC 5282 5.1: what stands in front of the IV is authenticated too. CCM wants to know the length of
+ * the text before. */
+static bool aad_add(EVP_CIPHER_CTX *c, const struct sk *k, struct slice aad, size_t n)
+{
+	int len;
+
+	if (!k->encr->aead)
+		return true;
+	if (k->encr->mode == ALG_CCM && !EVP_CipherUpdate(c, NULL, &len, NULL, (int)n))
+		return false;
+	return !aad.n || EVP_CipherUpdate(c, NULL, &len, aad.p, (int)aad.n);
+}
+
 /* Encrypts n bytes in place; with AEAD also authenticates aad and writes the tag. */
 static int encrypt(const struct sk *k, const uint8_t *iv, struct slice aad, uint8_t *p, size_t n,
 		   uint8_t *tag)
 {
-	EVP_CIPHER_CTX *c = cipher_begin(k, iv, 1);
+	EVP_CIPHER_CTX *c = cipher_begin(k, iv, NULL, true);
 	int len, ok;
 
 	if (!c) {
 		ERR_clear_error();
 		return -ENOTSUP;
 	}
-	ok = !k->encr->aead || EVP_EncryptUpdate(c, NULL, &len, aad.p, (int)aad.n);
-	ok = ok && EVP_EncryptUpdate(c, p, &len, p, (int)n) && (size_t)len == n;
+	ok = aad_add(c, k, aad, n) && EVP_EncryptUpdate(c, p, &len, p, (int)n) && (size_t)len == n;
 	ok = ok && EVP_EncryptFinal_ex(c, p + n, &len) && !len;
 	ok = ok && (!k->encr->aead ||
 		    EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, k->encr->icv_len, tag));
@@ -121,18 +152,20 @@ static int encrypt(const struct sk *k, const uint8_t *iv, struct slice aad, uint
 static int decrypt(const struct sk *k, const uint8_t *iv, struct slice aad, struct slice in,
 		   uint8_t *p, const uint8_t *tag)
 {
-	EVP_CIPHER_CTX *c = cipher_begin(k, iv, 0);
+	bool ccm = k->encr->mode == ALG_CCM;
+	EVP_CIPHER_CTX *c = cipher_begin(k, iv, tag, false);
 	int len = 0, ok;
 
 	if (!c) {
 		ERR_clear_error();
 		return -ENOTSUP;
 	}
-	ok = !k->encr->aead ||
-	     (EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, k->encr->icv_len, (void *)tag) &&
-	      EVP_DecryptUpdate(c, NULL, &len, aad.p, (int)aad.n));
-	ok = ok && EVP_DecryptUpdate(c, p, &len, in.p, (int)in.n) && (size_t)len == in.n;
-	ok = ok && EVP_DecryptFinal_ex(c, p + in.n, &len) && !len;
+	ok = !k->encr->aead || ccm ||
+	     EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, k->encr->icv_len, (void *)tag);
+	ok = ok && aad_add(c, k, aad, in.n);
+	ok = ok && EVP_DecryptUpdate(c, p, &len, in.p, (int)in.n) > 0 && (size_t)len == in.n;
+	/* CCM compares the tag in the update and has no end */
+	ok = ok && (ccm || (EVP_DecryptFinal_ex(c, p + in.n, &len) && !len));
 	EVP_CIPHER_CTX_reset(c);
 	if (ok)
 		return 0;
@@ -144,12 +177,12 @@ static int decrypt(const struct sk *k, const uint8_t *iv, struct slice aad, stru
 static int icv_make(const struct sk *k, const struct slice *parts, unsigned int n,
 		    uint8_t out[SK_ICV_MAX])
 {
-	EVP_MAC_CTX *mac = evp_mac_begin(k->integ, secret_slice(k->ak));
+	struct evp_mac *mac = evp_mac_begin(k->integ, secret_slice(k->ak));
 	int r;
 
 	if (!mac)
 		return -ENOTSUP;
-	r = evp_mac_message(k->integ, mac, parts, n, out);
+	r = evp_mac_message(mac, parts, n, out);
 	evp_mac_end(mac);
 	return r;
 }

@@ -13,22 +13,55 @@
 
 #include <cmocka.h>
 
-static const uint16_t groups[] = {KE_CURVE25519, KE_ECP_256,   KE_ECP_384,  KE_ECP_521,
-				  KE_MODP_2048,	 KE_MODP_3072, KE_MODP_4096};
+static const uint16_t groups[] = {
+    KE_CURVE25519,    KE_CURVE448,	KE_ECP_192,	  KE_ECP_224,	    KE_ECP_256,
+    KE_ECP_384,	      KE_ECP_521,	KE_BRAINPOOL_224, KE_BRAINPOOL_256, KE_BRAINPOOL_384,
+    KE_BRAINPOOL_512, KE_MODP_768,	KE_MODP_1024,	  KE_MODP_1536,	    KE_MODP_2048,
+    KE_MODP_3072,     KE_MODP_4096,	KE_MODP_6144,	  KE_MODP_8192,
+};
 enum { N_GROUPS = sizeof(groups) / sizeof(*groups) };
+
+static BIGNUM *prime_of(uint16_t group)
+{
+	switch (group) {
+	case KE_MODP_768:
+		return BN_get_rfc2409_prime_768(NULL);
+	case KE_MODP_1024:
+		return BN_get_rfc2409_prime_1024(NULL);
+	case KE_MODP_1536:
+		return BN_get_rfc3526_prime_1536(NULL);
+	case KE_MODP_2048:
+		return BN_get_rfc3526_prime_2048(NULL);
+	case KE_MODP_3072:
+		return BN_get_rfc3526_prime_3072(NULL);
+	case KE_MODP_4096:
+		return BN_get_rfc3526_prime_4096(NULL);
+	case KE_MODP_6144:
+		return BN_get_rfc3526_prime_6144(NULL);
+	case KE_MODP_8192:
+		return BN_get_rfc3526_prime_8192(NULL);
+	default:
+		return NULL;
+	}
+}
 
 static EVP_PKEY *pair_of_private(const struct alg *a, struct slice priv)
 {
 	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, a->family, NULL);
 	OSSL_PARAM_BLD *b = OSSL_PARAM_BLD_new();
-	BIGNUM *x = BN_bin2bn(priv.p, (int)priv.n, NULL);
+	BIGNUM *x = BN_bin2bn(priv.p, (int)priv.n, NULL), *p = prime_of(a->id);
 	EVP_PKEY *pair = NULL;
 	OSSL_PARAM *params;
 
 	if (!a->openssl) {
 		pair = EVP_PKEY_new_raw_private_key_ex(NULL, a->family, NULL, priv.p, priv.n);
 	} else {
-		OSSL_PARAM_BLD_push_utf8_string(b, OSSL_PKEY_PARAM_GROUP_NAME, a->openssl, 0);
+		if (p) {
+			OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_FFC_P, p);
+			OSSL_PARAM_BLD_push_uint(b, OSSL_PKEY_PARAM_FFC_G, 2);
+		} else {
+			OSSL_PARAM_BLD_push_utf8_string(b, OSSL_PKEY_PARAM_GROUP_NAME, a->openssl, 0);
+		}
 		OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_PRIV_KEY, x);
 		params = OSSL_PARAM_BLD_to_param(b);
 		EVP_PKEY_fromdata_init(c);
@@ -38,6 +71,7 @@ static EVP_PKEY *pair_of_private(const struct alg *a, struct slice priv)
 	OSSL_PARAM_BLD_free(b);
 	EVP_PKEY_CTX_free(c);
 	BN_free(x);
+	BN_free(p);
 	return pair;
 }
 
@@ -109,7 +143,9 @@ static void test_leading_zero(void **state)
 static void test_modp_padding(void **state)
 {
 	(void)state;
-	for (int i = 4; i < N_GROUPS; i++) {
+	for (int i = 0; i < N_GROUPS; i++) {
+		if (!is_dh(group_find(groups[i])))
+			continue;
 		size_t n = ke_public_len(groups[i]);
 		uint8_t peer[CRYPT_KE_PUBLIC_MAX] = {0}, want[CRYPT_KE_PUBLIC_MAX] = {0};
 		struct ke *k = ke_of_private(groups[i], HEX("03"));
@@ -164,15 +200,14 @@ static void test_wrong_length(void **state)
 /* RFC 6989 2.1: 1 < y < p - 1 */
 static void test_modp_range(void **state)
 {
-	BIGNUM *(*const prime[])(BIGNUM *) = {BN_get_rfc3526_prime_2048, BN_get_rfc3526_prime_3072,
-					      BN_get_rfc3526_prime_4096};
-
 	(void)state;
-	for (int i = 4; i < N_GROUPS; i++) {
+	for (int i = 0; i < N_GROUPS; i++) {
 		int n = (int)ke_public_len(groups[i]);
 		uint8_t buf[CRYPT_KE_PUBLIC_MAX];
-		BIGNUM *p = prime[i - 4](NULL);
+		BIGNUM *p = prime_of(groups[i]);
 
+		if (!p)
+			continue;
 		/* RFC 3526: 64 ones, the digits of pi, 64 ones */
 		BN_bn2binpad(p, buf, n);
 		assert_memory_equal(buf, "\xff\xff\xff\xff\xff\xff\xff\xff\xc9\x0f\xda\xa2", 12);
@@ -197,12 +232,17 @@ static void test_modp_range(void **state)
 static void test_off_curve(void **state)
 {
 	(void)state;
-	for (int i = 1; i < 4; i++) {
+	for (int i = 0; i < N_GROUPS; i++) {
 		size_t n = ke_public_len(groups[i]);
 		struct ke *good = ke_new(groups[i]);
 		uint8_t buf[CRYPT_KE_PUBLIC_MAX];
 
-		for (size_t at = 0; at < n; at += 7) {
+		if (!is_ec(good->alg)) {
+			ke_free(good);
+			continue;
+		}
+
+		for (size_t at = 0; at < n; at += n / 6) {
 			memcpy(buf, ke_public(good).p, n);
 			buf[at] ^= 1;
 			refused(groups[i], slice_of(buf, n));
@@ -229,11 +269,24 @@ static void test_small_order(void **state)
 	    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 	    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 	};
-	uint8_t buf[32];
+	uint8_t buf[56];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(points) / sizeof(*points); i++)
 		refused(KE_CURVE25519, hex_bytes(points[i], buf, sizeof(buf)));
+	/* RFC 7748 6.2: 0, 1, p - 1, p and p + 1 with p = 2^448 - 2^224 - 1 */
+	memset(buf, 0, sizeof(buf));
+	refused(KE_CURVE448, slice_of(buf, 56));
+	buf[0] = 1;
+	refused(KE_CURVE448, slice_of(buf, 56));
+	memset(buf, 0xff, sizeof(buf));
+	buf[28] = 0xfe;
+	refused(KE_CURVE448, slice_of(buf, 56));
+	buf[0] = 0xfe;
+	refused(KE_CURVE448, slice_of(buf, 56));
+	memset(buf, 0, 28);
+	buf[28] = 0xff;
+	refused(KE_CURVE448, slice_of(buf, 56));
 }
 
 static void known(uint16_t group, struct slice priv, struct slice peer, struct slice want)
@@ -275,6 +328,64 @@ static void test_rfc_vectors(void **state)
 		  "5eaad96db9e6386c"),
 	      HEX("11187331c279962d93d604243fd592cb9d0a926f422e47187521287e7156c5c4d603135569b9e9d0"
 		  "9cf5d4a270f59746"));
+	/* RFC 5903 8.3 */
+	known(KE_ECP_521,
+	      HEX("0113f82da825735e3d97276683b2b74277bad27335ea71664af2430cc4f33459b9669ee78b3ffb9b"
+		  "8683015d344dcbfef6fb9af4c6c470be254516cd3c1a1fb47362"),
+	      HEX("010ebfafc6e85e08d24bfffcc1a4511db0e634beeb1b6dec8c5939ae44766201af6200430ba97c8a"
+		  "c6a0e9f08b33ce7e9feeb5ba4ee5e0d81510c24295b8a08d0235"
+		  "00a4a6ec300df9e257b0372b5e7abfef093436719a77887ebb0b18cf8099b9f4212b6e30a1419c18"
+		  "e029d36863cc9d448f4dba4d2a0e60711be572915fbd4fef2695"),
+	      HEX("00cdea89621cfa46b132f9e4cfe2261cde2d4368eb5656634c7cc98c7a00cde54ed1866a0dd3e612"
+		  "6c9d2f845daff82ceb1da08f5d87521bb0ebeca77911169c20cc"));
+	/* RFC 7748 6.2 */
+	known(KE_CURVE448,
+	      HEX("9a8f4925d1519f5775cf46b04b5800d4ee9ee8bae8bc5565d498c28dd9c9baf574a9419744897391"
+		  "006382a6f127ab1d9ac2d8c0a598726b"),
+	      HEX("3eb7a829b0cd20f5bcfc0b599b6feccf6da4627107bdb0d4f345b43027d8b972fc3e34fb4232a13c"
+		  "a706dcb57aec3dae07bdc1c67bf33609"),
+	      HEX("07fff4181ac6cc95ec1c16a94a0f74d12da232ce40a77552281d282bb60c0b56fd2464c335543936"
+		  "521c24403085d59a449a5037514a879d"));
+}
+
+/* The private values of both sides, one behind the other, and what each must come to. */
+static void known_pair(uint16_t group, const json_t *t)
+{
+	struct slice seed = vector_bytes(t, "seed"), shared = vector_bytes(t, "shared");
+	struct slice i = vector_bytes(t, "pub_i"), r = vector_bytes(t, "pub_r");
+
+	known(group, slice_of(seed.p, seed.n / 2), r, shared);
+	known(group, slice_of(seed.p + seed.n / 2, seed.n / 2), i, shared);
+}
+
+static void test_vectors_of_others(void **state)
+{
+	static const char *const files[] = {"ecp.c", "ecpbp.c", "modp.c", "curve448.c"};
+	json_t *root = vectors_load("strongswan_test_vectors.json"), *t;
+	unsigned int done = 0;
+	size_t i;
+
+	(void)state;
+	for (size_t f = 0; f < sizeof(files) / sizeof(*files); f++) {
+		json_t *file = json_object_get(json_object_get(root, "files"), files[f]);
+
+		json_array_foreach(json_object_get(file, "vectors"), i, t)
+		{
+			char name[32];
+			const struct alg *a;
+
+			snprintf(name, sizeof(name), "%s", json_string_value(json_object_get(t, "name")));
+			name[strcspn(name, "_")] = '\0';
+			a = alg_by_name(name, IKE_T_KE);
+			assert_non_null(a);
+			known_pair(a->id, t);
+			done++;
+		}
+	}
+	json_decref(root);
+	if (!done)
+		skip();
+	assert_int_equal(done, 18);
 }
 
 /* Result of one vector: shared secret as given, or -EINVAL; forms that IKE does not have are
@@ -316,6 +427,7 @@ static void test_wycheproof(void **state)
 	    {"wycheproof/ecdh_secp256r1_ecpoint_test.json", KE_ECP_256},
 	    {"wycheproof/ecdh_secp384r1_ecpoint_test.json", KE_ECP_384},
 	    {"wycheproof/ecdh_secp521r1_ecpoint_test.json", KE_ECP_521},
+	    {"wycheproof/x448_test.json", KE_CURVE448},
 	};
 	unsigned int done = 0;
 
@@ -328,7 +440,7 @@ static void test_wycheproof(void **state)
 		{
 			json_array_foreach(json_object_get(g, "tests"), j, t)
 			{
-				wycheproof_one(files[f].group, t, files[f].group != KE_CURVE25519);
+				wycheproof_one(files[f].group, t, is_ec(group_find(files[f].group)));
 				done++;
 			}
 		}
@@ -341,7 +453,7 @@ static void test_wycheproof(void **state)
 
 static void test_unknown_group(void **state)
 {
-	static const uint16_t ids[] = {KE_NONE, KE_MODP_768, KE_MODP_1024, 3, 99, 0xffff};
+	static const uint16_t ids[] = {KE_NONE, 3, 22, 23, 24, 99, 0xffff};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
@@ -360,10 +472,9 @@ int main(void)
 	    cmocka_unit_test(test_modp_padding), cmocka_unit_test(test_wrong_length),
 	    cmocka_unit_test(test_modp_range),	 cmocka_unit_test(test_off_curve),
 	    cmocka_unit_test(test_small_order),	 cmocka_unit_test(test_rfc_vectors),
-	    cmocka_unit_test(test_wycheproof),	 cmocka_unit_test(test_unknown_group),
+	    cmocka_unit_test(test_vectors_of_others), cmocka_unit_test(test_wycheproof),	 cmocka_unit_test(test_unknown_group),
 	};
 
-	if (crypt_init())
-		return 1;
+	crypt_legacy();
 	return cmocka_run_group_tests_name("ke", tests, NULL, NULL);
 }
