@@ -105,6 +105,21 @@ static int read_cookie(const struct settings *s, const struct settings_key *key,
 	return 0;
 }
 
+static int read_fragment_size(const struct settings *s, const struct settings_key *key, void *out,
+			      struct settings_error *err)
+{
+	struct gateway_conf *c = out;
+	uint64_t v;
+
+	if (settings_uint(key->value, 65535, &v) < 0 || (v && v < GW_FRAGMENT_MIN))
+		return settings_err(err, s, key,
+				    "'%.64s' is not allowed; it must be a number of bytes from %d to "
+				    "65535, or 0 for 576 with IPv4 and 1280 with IPv6",
+				    key->value, GW_FRAGMENT_MIN);
+	c->ike.fragment_size = (uint32_t)v;
+	return 0;
+}
+
 static int add_cpu(struct gw_dataplane_conf *d, uint64_t cpu)
 {
 	for (uint32_t i = 0; i < d->n_cpus; i++)
@@ -183,6 +198,7 @@ static const struct settings_field ike_fields[] = {
      .max = UINT32_MAX},
     {"ike_sa_limit", SETTINGS_U32, AT(ike.ike_sa_limit), .min = 0, .max = UINT32_MAX},
     {"source_rate", SETTINGS_U32, AT(ike.source_rate), .min = 0, .max = 100000000},
+    {"fragment_size", SETTINGS_CUSTOM, .read = read_fragment_size},
     {"delete_rekeyed_delay", SETTINGS_SECONDS32, AT(ike.delete_rekeyed_delay_s), .min = 0,
      .max = 3600},
     {"make_before_break", SETTINGS_BOOL, .offset = AT(ike.make_before_break)},
@@ -232,6 +248,7 @@ void gateway_conf_defaults(struct gateway_conf *conf)
 		    .block_threshold = 5,
 		    .source_rate = 5000,
 		    .delete_rekeyed_delay_s = 5,
+		    .fragment_size = 1280,
 		},
 	};
 	for (unsigned int i = 0; i < LOG_GROUPS; i++)

@@ -34,6 +34,7 @@
  *       retransmit_base = 1.8  retransmit_jitter = 0  retransmit_limit = 0  keep_alive = 20s
  *       half_open_timeout = 30s  cookie_threshold = 10  (0 = off, "always")  block_threshold = 5
  *       init_limit_half_open = 0  ike_sa_limit = 0  delete_rekeyed_delay = 5s
+ *       fragment_size = 1280            # bytes of the IP packets that IKE messages are cut into
  *       source_rate = 5000              # IKE datagrams a second that XDP lets through of one source, 0 = all
  *       make_before_break = no          # reauthentication: the new IKE SA before the old one goes
  *       threads, ikesa_table_size, ikesa_table_segments: accepted, without effect, said in the log
@@ -42,6 +43,7 @@
  *   }
  */
 enum { GW_PORTS_MAX = 32, GW_CPUS_MAX = 64, GW_PATH_MAX = 108, GW_WORKERS_MAX = 16 };
+enum { GW_FRAGMENT_MIN = 200 /* room for headers, IV, ICV and a few blocks in every suite */ };
 #define GATEWAY_CONF_PATH "/etc/xdpsec/xdpsec.conf"
 
 enum gw_role { GW_ROLE_WAN, GW_ROLE_LAN };
@@ -82,6 +84,7 @@ struct gw_ike_conf {
 	uint32_t source_rate;		  /* IKE datagrams a second and source, in XDP; 0 off */
 	uint32_t delete_rekeyed_delay_s;  /* grace of an old inbound Child SA */
 	bool make_before_break;		  /* reauthentication */
+	uint32_t fragment_size;		  /* bytes of an IP packet with an IKE fragment; 0 = by address family */
 };
 
 struct gateway_conf {

@@ -355,7 +355,6 @@ static int refuse_unsupported(const struct settings *s, const struct conn_conf *
 		bool used;
 	} later[] = {
 	    {"unique", c->unique == CONF_UNIQUE_KEEP},
-	    {"fragmentation", c->fragmentation == CONF_FRAG_FORCE},
 	};
 
 	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++) {

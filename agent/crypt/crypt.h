@@ -76,6 +76,17 @@ struct wr;
 int sk_seal(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
 	    uint64_t counter, const struct ike_hdr *hdr, const struct msg_wr *chain,
 	    struct wr *out);
+/* The same for a piece of a chain, as SKF (RFC 7383 2.5); total 0: the whole chain, as SK. */
+struct sk_piece {
+	uint8_t first; /* type of the chain's first payload; 0 in all fragments but the first */
+	uint16_t number, total;
+	struct slice plain;
+};
+int sk_seal_piece(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
+		  uint64_t counter, const struct ike_hdr *hdr, const struct sk_piece *piece,
+		  struct wr *out);
+/* Most plaintext bytes that a fragment in a datagram of so many bytes holds; 0: none. */
+size_t sk_piece_room(const struct ike_suite *s, size_t datagram);
 /*
  * Opens sk.body of a decoded message into `plain` (cap at least the body's length); *n is the
  * length of the payloads without padding. -EBADMSG on a wrong tag, compared in constant time before

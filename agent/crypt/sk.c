@@ -187,10 +187,34 @@ static int icv_make(const struct sk *k, const struct slice *parts, unsigned int 
 	return r;
 }
 
+size_t sk_piece_room(const struct ike_suite *s, size_t datagram)
+{
+	struct sk k;
+	size_t fixed;
+
+	if (suite_rows(s, &k))
+		return 0;
+	fixed = IKE_HDR_LEN + IKE_SKF_HDR_LEN + k.encr->iv_len + k.icv_len;
+	if (datagram < fixed + k.encr->block)
+		return 0;
+	/* whole blocks, the last byte of which is the pad length */
+	return (datagram - fixed) / k.encr->block * k.encr->block - 1;
+}
+
 int sk_seal(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
 	    uint64_t counter, const struct ike_hdr *hdr, const struct msg_wr *chain, struct wr *out)
 {
-	size_t start = out->n, n = chain->w.n, total, ct_len, pad;
+	struct sk_piece whole = {.first = chain->first, .plain = slice_of(chain->w.p, chain->w.n)};
+
+	return wr_ok(&chain->w) ? sk_seal_piece(s, ek, ak, counter, hdr, &whole, out) : -EMSGSIZE;
+}
+
+int sk_seal_piece(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
+		  uint64_t counter, const struct ike_hdr *hdr, const struct sk_piece *piece,
+		  struct wr *out)
+{
+	size_t start = out->n, n = piece->plain.n, total, ct_len, pad;
+	size_t head = piece->total ? IKE_SKF_HDR_LEN : IKE_PAYLOAD_HDR_LEN;
 	uint8_t *iv, *ct, *icv, full[SK_ICV_MAX];
 	struct ike_hdr h = *hdr;
 	struct sk k;
@@ -198,22 +222,24 @@ int sk_seal(const struct ike_suite *s, const struct secret *ek, const struct sec
 
 	if (r)
 		return r;
-	if (!wr_ok(&chain->w))
-		return -EMSGSIZE;
 	pad = pad_len(k.encr, n);
 	ct_len = n + pad + 1;
-	total = IKE_HDR_LEN + IKE_PAYLOAD_HDR_LEN + k.encr->iv_len + ct_len + k.icv_len;
+	total = IKE_HDR_LEN + head + k.encr->iv_len + ct_len + k.icv_len;
 	if (total > IKE_MSG_MAX)
 		return -EMSGSIZE;
-	h.next = IKE_PL_SK;
+	h.next = piece->total ? IKE_PL_SKF : IKE_PL_SK;
 	h.length = (uint32_t)total;
 	ike_hdr_put(out, &h);
-	wr_u8(out, chain->first);
+	wr_u8(out, piece->first);
 	wr_u8(out, 0);
 	wr_u16(out, (uint16_t)(total - IKE_HDR_LEN));
+	if (piece->total) {
+		wr_u16(out, piece->number);
+		wr_u16(out, piece->total);
+	}
 	iv = wr_take(out, k.encr->iv_len);
 	ct = wr_take(out, 0);
-	wr_bytes(out, chain->w.p, n);
+	wr_put(out, piece->plain);
 	wr_zero(out, pad);
 	wr_u8(out, (uint8_t)pad);
 	icv = wr_take(out, k.icv_len);
@@ -221,8 +247,8 @@ int sk_seal(const struct ike_suite *s, const struct secret *ek, const struct sec
 		return -EMSGSIZE;
 	r = iv_make(k.encr, counter, iv);
 	if (!r)
-		r = encrypt(&k, iv, slice_of(out->p + start, IKE_HDR_LEN + IKE_PAYLOAD_HDR_LEN), ct,
-			    ct_len, icv);
+		r = encrypt(&k, iv, slice_of(out->p + start, IKE_HDR_LEN + head), ct, ct_len,
+			    icv);
 	if (!r && k.integ) {
 		struct slice all = slice_of(out->p + start, total - k.icv_len);
 

@@ -140,6 +140,8 @@ void ike_end(struct ike_sa *ike, enum ike_end why, const struct outcome *o)
 	setup_free(ike);
 	timers_stop(ike);
 	free(ike->request);
+	fragments_drop(&ike->frag_request);
+	fragments_drop(&ike->frag_response);
 	ike->request = NULL;
 	ike->req.open = false;
 	ike_keys_free(&ike->keys);

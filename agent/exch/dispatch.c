@@ -88,20 +88,48 @@ static uint8_t task_exchange(const struct ike_sa *ike, const struct task *t)
 	}
 }
 
+/* Decrypts into core->plain. 0 or -errno, counted. */
+static int open_sealed(struct ike_sa *ike, const struct ike_msg *msg, size_t *n)
+{
+	struct agent_core *core = ike->agent->core;
+	int err = sk_open(&ike->suite, ike->initiator ? &ike->keys.er : &ike->keys.ei,
+			  ike->initiator ? &ike->keys.ar : &ike->keys.ai, msg, core->plain,
+			  sizeof(core->plain), n);
+
+	if (err == 0)
+		return 0;
+	core_count(ike->agent, bad_integrity);
+	if (log_budget(&core->log_bad))
+		ike_log(ike, 2, "integrity check of a message with ID %u failed", msg->hdr.mid);
+	return err;
+}
+
+/*
+ * Is it the request that the answer in store answers? A fragment other than the first never is: each retransmit has one
+ * first (RFC 7383 2.6.1). A first fragment with other bytes is one, when its tag is right: the peer tries smaller ones.
+ */
+static bool answered_before(struct ike_sa *ike, struct slice datagram)
+{
+	uint8_t digest[SA_DIGEST_LEN];
+	struct ike_msg msg;
+	size_t n;
+
+	digest_of(datagram, NULL, digest);
+	if (secret_equal(digest, ike->response_digest, sizeof(digest)))
+		return true;
+	return msg_decode(datagram, &msg) == WIRE_OK && msg.sk.fragment && msg.sk.number == 1 &&
+	       open_sealed(ike, &msg, &n) == 0;
+}
+
 /* True when the answer in store belongs to exactly this request: sent again as it was. */
 static bool resend(struct ike_sa *ike, const struct path *path, const struct ike_hdr *hdr,
 		   struct slice datagram)
 {
-	uint8_t digest[SA_DIGEST_LEN];
-
-	if (!ike->have_response || hdr->mid != ike->response_mid)
-		return false;
-	digest_of(datagram, NULL, digest);
-	if (!secret_equal(digest, ike->response_digest, sizeof(digest)))
+	if (!ike->have_response || hdr->mid != ike->response_mid || !answered_before(ike, datagram))
 		return false;
 	core_count(ike->agent, retransmit_in);
 	ike_log(ike, 2, "received retransmit of request with ID %u, retransmitting response", hdr->mid);
-	datagram_send(ike, &path->local, &path->remote, slice_of(ike->response, ike->response_len));
+	datagrams_send(ike, &path->local, &path->remote, slice_of(ike->response, ike->response_len));
 	return true;
 }
 
@@ -121,7 +149,11 @@ static const struct rule *gate(struct ike_sa *ike, const struct path *path, cons
 		}
 	} else if (hdr->mid != ike->recv_mid || ike->req.open || ike->state == IKE_DEAD) {
 		/* The request that is being answered came again: its answer will come. */
-		if (!resend(ike, path, hdr, datagram) && !(hdr->mid == ike->recv_mid && ike->req.open))
+		if (resend(ike, path, hdr, datagram) || (hdr->mid == ike->recv_mid && ike->req.open))
+			return NULL;
+		if (hdr->next == IKE_PL_SKF && ike->have_response && hdr->mid == ike->response_mid)
+			core_count(a, fragment_drop);
+		else
 			core_count(a, bad_mid);
 		return NULL;
 	}
@@ -188,8 +220,9 @@ static bool payloads_fit(const struct rule *r, uint64_t present)
 	return (present & r->required) == r->required && (!group || group == r->together);
 }
 
+/* A message whose payloads lie in core->plain; digest: of its datagram, or of its first fragment. */
 static void accept_msg(struct ike_sa *ike, const struct path *path, const struct rule *rule,
-		       struct slice datagram, struct ike_msg *msg, size_t plain_len)
+		       struct ike_msg *msg, size_t plain_len, const uint8_t digest[SA_DIGEST_LEN])
 {
 	struct agent_core *core = ike->agent->core;
 	bool response = msg->hdr.flags & IKE_FLAG_RESPONSE;
@@ -203,7 +236,7 @@ static void accept_msg(struct ike_sa *ike, const struct path *path, const struct
 					       .mid = msg->hdr.mid,
 					       .local = path->local,
 					       .remote = path->remote};
-		digest_of(datagram, NULL, ike->req.digest);
+		memcpy(ike->req.digest, digest, SA_DIGEST_LEN);
 	}
 	err = msg_decode_inner(slice_of(core->plain, plain_len), msg->sk.first, msg);
 	if (err == WIRE_OK && !(response && msg_error_notify(msg)) && !payloads_fit(rule, msg->present))
@@ -220,38 +253,76 @@ static void accept_msg(struct ike_sa *ike, const struct path *path, const struct
 	rule->handler(ike, msg);
 }
 
+static struct reassembly **collection_of(struct ike_sa *ike, const struct ike_hdr *hdr)
+{
+	return hdr->flags & IKE_FLAG_RESPONSE ? &ike->frag_response : &ike->frag_request;
+}
+
+/* RFC 7383 2.6: what is cheap first, then the tag, and only then it is kept. */
+static void take_fragment(struct ike_sa *ike, const struct path *path, const struct rule *rule,
+			  struct slice datagram, struct ike_msg *msg)
+{
+	struct agent *a = ike->agent;
+	struct reassembly **r = collection_of(ike, &msg->hdr), *whole;
+	size_t n = 0;
+	int err;
+
+	/* A fragment holds nothing beside itself: no exchange that we know has payloads in clear there (2.5.3). */
+	if (msg->n_payloads != 1 || msg->sk.total > IKE_FRAGMENTS_MAX || !fragment_wanted(*r, msg)) {
+		core_count(a, fragment_drop);
+		return;
+	}
+	if (open_sealed(ike, msg, &n) < 0)
+		return;
+	err = fragment_add(r, msg, slice_of(a->core->plain, n), datagram,
+			   ike->authenticated ? IKE_MSG_MAX : AUTH_MESSAGE_MAX);
+	if (err == -EMSGSIZE)
+		core_count(a, fragment_drop);
+	else if (err == -ENOMEM)
+		core_count(a, no_memory);
+	else
+		core_count(a, fragment_in);
+	if (err <= 0)
+		return;
+	whole = *r;
+	*r = NULL;
+	msg->sk.first = whole->first;
+	accept_msg(ike, path, rule, msg, fragments_join(whole, a->core->plain), whole->digest);
+	fragments_drop(&whole);
+}
+
 void dispatch(struct ike_sa *ike, const struct path *path, struct slice datagram)
 {
 	struct agent *a = ike->agent;
-	struct agent_core *core = a->core;
+	uint8_t digest[SA_DIGEST_LEN] = {0};
 	const struct rule *rule;
 	struct ike_msg msg;
 	struct ike_hdr hdr;
 	size_t n = 0;
-	int err;
 
 	if (ike_hdr_decode(datagram, &hdr) != WIRE_OK)
 		return;
 	rule = gate(ike, path, &hdr, datagram);
 	if (!rule)
 		return;
-	/* Nobody vouches for what stands outside SK: a message without it, or as a fragment, is no message here. */
-	if (msg_decode(datagram, &msg) != WIRE_OK || !msg.sk.present || msg.sk.fragment) {
+	/* Nobody vouches for a message without SK. */
+	if (msg_decode(datagram, &msg) != WIRE_OK || !msg.sk.present) {
 		if ((hdr.flags & IKE_FLAG_RESPONSE) && msg_notify(&msg, N_INVALID_IKE_SPI))
 			liveness_hint(ike);
 		core_count(a, bad_syntax);
 		return;
 	}
-	err = sk_open(&ike->suite, ike->initiator ? &ike->keys.er : &ike->keys.ei,
-		      ike->initiator ? &ike->keys.ar : &ike->keys.ai, &msg, core->plain,
-		      sizeof(core->plain), &n);
-	if (err < 0) {
-		core_count(a, bad_integrity);
-		if (log_budget(&core->log_bad))
-			ike_log(ike, 2, "integrity check of a message with ID %u failed", hdr.mid);
+	if (msg.sk.fragment) {
+		take_fragment(ike, path, rule, datagram, &msg);
 		return;
 	}
-	accept_msg(ike, path, rule, datagram, &msg, n);
+	if (open_sealed(ike, &msg, &n) < 0)
+		return;
+	if (!(hdr.flags & IKE_FLAG_RESPONSE))
+		digest_of(datagram, NULL, digest);
+	/* The same message came in one piece: its fragments are of no use any more. */
+	fragments_drop(collection_of(ike, &hdr));
+	accept_msg(ike, path, rule, &msg, n, digest);
 }
 
 static void to_ike_sa(struct agent *a, const struct ike_hdr *hdr, const struct path *path,

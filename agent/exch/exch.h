@@ -2,7 +2,10 @@
 #pragma once
 
 #include "agent/sa/core.h"
+#include "fragment.h"
+#include "held.h"
 #include "limits.h"
+#include "path.h"
 #include "select.h"
 
 /*
@@ -10,11 +13,6 @@
  * what the peer asks is a request_in with, when the answer has to wait, an exchange_in beside it. Nothing here keeps
  * a pointer across a wait: continuations find their IKE SA by handle and their negotiation by number.
  */
-
-/* Where a datagram came from and went to, as seen from us. */
-struct path {
-	struct endpoint local, remote;
-};
 
 /* ---- negotiations ----------------------------------------------------------------------------- */
 
@@ -87,9 +85,7 @@ struct setup {
 	struct timer error_timer;
 	bool have_keys;
 	uint32_t wait; /* number of the continuation that is awaited */
-	uint8_t *pending; /* responder: IKE_AUTH that waits for the keys */
-	size_t pending_len;
-	struct path pending_path;
+	struct held_list held; /* responder: IKE_AUTH that waits for the keys */
 	/* IKE_AUTH: how each side proves itself, and what of it waits */
 	const struct auth_method *own_method, *peer_method;
 	uint8_t *own_auth;
@@ -168,7 +164,7 @@ void tasks_move(struct ike_sa *from, struct ike_sa *to);
 /* Seals (or, for IKE_SA_INIT, only frames) and sends the next request. 0 or -errno. */
 int request_send(struct ike_sa *ike, uint8_t exchange, const struct msg_wr *chain);
 /* A whole datagram as the next request: IKE_SA_INIT. Copies. */
-int request_send_raw(struct ike_sa *ike, struct slice datagram);
+int request_send_raw(struct ike_sa *ike, struct slice set);
 void request_end(struct ike_sa *ike);
 void request_again(struct ike_sa *ike);
 /* Sent once, nobody waits for an answer: the last message of an IKE SA. */
@@ -177,8 +173,9 @@ void request_once(struct ike_sa *ike, uint8_t exchange, const struct msg_wr *cha
 int reply_send(struct ike_sa *ike, const struct msg_wr *chain);
 int reply_notify(struct ike_sa *ike, uint16_t type, struct slice data);
 void reply_empty(struct ike_sa *ike);
-int datagram_send(struct ike_sa *ike, const struct endpoint *local, const struct endpoint *remote,
-		  struct slice datagram);
+/* One datagram or a set of fragments, each as long as its header says. */
+int datagrams_send(struct ike_sa *ike, const struct endpoint *local, const struct endpoint *remote,
+		   struct slice set);
 /* An unprotected answer made of one notify, from the request's header alone (RFC 7296 1.5, 2.21.4). */
 void plain_notify(struct agent *a, const struct ike_hdr *hdr, const struct path *path, uint16_t type,
 		  struct slice data);

@@ -117,6 +117,9 @@ static void respond(struct ike_sa *ike)
 	if (ike->conn->childless != CONF_CHILDLESS_NEVER)
 		msg_put_notify(&chain, IKE_PROTO_NONE, N_CHILDLESS_IKEV2_SUPPORTED, slice_of(NULL, 0),
 			       slice_of(NULL, 0));
+	/* RFC 7383 2.3: only to an initiator that announced it. */
+	if (ike->peer_fragmentation)
+		fragmentation_put(ike, &chain);
 	datagram = msg_seal_plain(&hdr, &chain, &w) == 0 ? wr_slice(&w) : slice_of(NULL, 0);
 	s->msg_r = datagram.n ? malloc(datagram.n) : NULL;
 	if (!s->msg_r) {
@@ -127,7 +130,7 @@ static void respond(struct ike_sa *ike)
 	memcpy(s->msg_r, datagram.p, datagram.n);
 	s->msg_r_len = datagram.n;
 	ike->recv_mid = 1;
-	datagram_send(ike, &ike->local, &ike->remote, datagram);
+	datagrams_send(ike, &ike->local, &ike->remote, datagram);
 }
 
 static void on_ke(void *ctx, struct job_ref ref, struct ke_result *r)
@@ -213,6 +216,7 @@ static void create(struct agent *a, const struct ike_msg *msg, const struct path
 		return;
 	}
 	natd_check(ike, msg, path);
+	ike->peer_fragmentation = msg_notify(msg, N_IKEV2_FRAGMENTATION_SUPPORTED) != NULL;
 	timer_arm(&a->core->timers, &ike->half_open_timer,
 		  sa_now_ms() + a->gw.ike.half_open_timeout_s * 1000ull, on_half_open);
 	ike_log(ike, 1, "%s is initiating an IKE_SA", addr_str(&path->remote.ip, from));
@@ -255,8 +259,8 @@ void init_request(struct agent *a, const struct path *path, struct slice datagra
 	if (s) {
 		core_count(a, retransmit_in);
 		if (s->msg_r)
-			datagram_send(s->ike, &path->local, &path->remote,
-				      slice_of(s->msg_r, s->msg_r_len));
+			datagrams_send(s->ike, &path->local, &path->remote,
+				       slice_of(s->msg_r, s->msg_r_len));
 		return;
 	}
 	if (cookie_wanted(a) && !cookie_passes(a, &msg, path))
@@ -282,9 +286,8 @@ static void on_shared(void *ctx, struct job_ref ref, struct ke_result *r)
 	struct ike_sa *ike =
 		ike_find_ref(a, (struct sa_ref){.index = ref.index, .generation = ref.generation});
 	struct setup *s = ike ? ike->setup : NULL;
-	struct path path;
-	uint8_t *pending;
-	size_t n;
+	struct held_list waiting;
+	struct held *h;
 
 	if (!s || ref.tag != s->wait)
 		return;
@@ -302,12 +305,16 @@ static void on_shared(void *ctx, struct job_ref ref, struct ke_result *r)
 		ike_end(ike, END_FAILED, NULL);
 		return;
 	}
-	pending = s->pending;
-	n = s->pending_len;
-	path = s->pending_path;
-	s->pending = NULL;
-	dispatch(ike, &path, slice_of(pending, n));
-	free(pending);
+	/* The first may end the IKE SA: each of them looks for it anew. */
+	held_init(&waiting);
+	held_move(&s->held, &waiting);
+	while ((h = held_take(&waiting))) {
+		ike = ike_find_ref(
+			a, (struct sa_ref){.index = ref.index, .generation = ref.generation});
+		if (ike)
+			dispatch(ike, &h->path, slice_of(h->b, h->n));
+		free(h);
+	}
 }
 
 void init_derive(struct ike_sa *ike, const struct path *path, struct slice datagram)
@@ -318,23 +325,19 @@ void init_derive(struct ike_sa *ike, const struct path *path, struct slice datag
 	struct ke *ke = s->ke;
 	int err;
 
-	/* One at a time; what comes meanwhile is a retransmit or noise. */
-	if (s->pending || !ke || !s->msg_r || datagram.n > AUTH_DATAGRAM_MAX)
+	if (!s->msg_r)
 		return;
-	s->pending = malloc(datagram.n);
-	if (!s->pending) {
+	err = held_add(&s->held, path, datagram);
+	if (err == -ENOMEM)
 		core_count(a, no_memory);
+	/* The first of them asks for the keys; the others came while they are being made. */
+	if (err < 0 || !ke)
 		return;
-	}
-	memcpy(s->pending, datagram.p, datagram.n);
-	s->pending_len = datagram.n;
-	s->pending_path = *path;
 	ref.tag = ++s->wait;
 	s->ke = NULL;
 	err = job_ke_finish(a->jobs, ke, slice_of(s->peer_ke, s->peer_ke_len), on_shared, a, ref);
 	if (err == 0)
 		return;
 	s->ke = ke;
-	free(s->pending);
-	s->pending = NULL;
+	held_drop(&s->held);
 }

@@ -7,7 +7,8 @@ enum {
 	INIT_KE_TRIES = 3,	   /* INVALID_KE_PAYLOAD answers followed, in any exchange */
 	INIT_ERROR_WAIT_MS = 1000, /* an unauthenticated refusal must stand that long unanswered */
 	INIT_DATAGRAM_MAX = 8192,  /* IKE_SA_INIT kept for AUTH: bounds the memory of a half-open IKE SA */
-	AUTH_DATAGRAM_MAX = 32768, /* IKE_AUTH kept while the shared secret is computed */
+	AUTH_MESSAGE_MAX = 32768,  /* IKE_AUTH kept while the shared secret is computed, in fragments or whole */
+	HELD_MAX = 64,		   /* datagrams of it */
 	MSG_CHAIN_MAX = 32768,	   /* payloads of a message that we write */
 	DEAD_LINGER_MS = 15000,	   /* the last answer of a deleted IKE SA stays for retransmits */
 	SWITCH_POLL_MS = 20,	   /* responder of a rekey looks whether the peer uses the new SA */

@@ -15,6 +15,7 @@ struct setup *setup_new(struct ike_sa *ike)
 		return NULL;
 	}
 	s->ike = ike;
+	held_init(&s->held);
 	ike->setup = s;
 	return s;
 }
@@ -36,8 +37,8 @@ void setup_free(struct ike_sa *ike)
 	free(s->msg_i);
 	free(s->msg_r);
 	free(s->peer_ke);
-	free(s->pending);
 	free(s->own_auth);
+	held_drop(&s->held);
 	secret_wipe(s, sizeof(*s));
 	free(s);
 }

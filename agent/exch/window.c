@@ -25,11 +25,27 @@ void digest_of(struct slice datagram, const struct endpoint *from, uint8_t out[S
 	memcpy(out, hash, SA_DIGEST_LEN);
 }
 
-int datagram_send(struct ike_sa *ike, const struct endpoint *local, const struct endpoint *remote,
-		  struct slice datagram)
+/* The first datagram of a set; at its end or when it makes no sense: all that is left. */
+static struct slice next_datagram(struct rd *set)
 {
+	struct rd head = *set;
+	uint32_t len;
+
+	rd_bytes(&head, IKE_HDR_LEN - 4);
+	len = rd_u32(&head);
+	return head.failed || len < IKE_HDR_LEN || len > set->n ? rd_rest(set) : rd_bytes(set, len);
+}
+
+int datagrams_send(struct ike_sa *ike, const struct endpoint *local, const struct endpoint *remote,
+		   struct slice set)
+{
+	struct rd r = rd_of(set);
+	int err = 0;
+
 	ike->last_out_ms = sa_now_ms();
-	return ike->agent->core->parts->send(ike->agent, local, remote, datagram);
+	while (r.n && err == 0)
+		err = ike->agent->core->parts->send(ike->agent, local, remote, next_datagram(&r));
+	return err;
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
@@ -82,27 +98,27 @@ static void on_retransmit(struct timer *timer)
 void request_again(struct ike_sa *ike)
 {
 	core_count(ike->agent, retransmit_out);
-	datagram_send(ike, &ike->local, &ike->remote, slice_of(ike->request, ike->request_len));
+	datagrams_send(ike, &ike->local, &ike->remote, slice_of(ike->request, ike->request_len));
 }
 
-int request_send_raw(struct ike_sa *ike, struct slice datagram)
+int request_send_raw(struct ike_sa *ike, struct slice set)
 {
 	struct task *t = task_active(ike);
-	uint8_t *copy = malloc(datagram.n);
+	uint8_t *copy = malloc(set.n);
 
 	if (!copy) {
 		core_count(ike->agent, no_memory);
 		return -ENOMEM;
 	}
-	memcpy(copy, datagram.p, datagram.n);
+	memcpy(copy, set.p, set.n);
 	free(ike->request);
 	ike->request = copy;
-	ike->request_len = datagram.n;
+	ike->request_len = set.n;
 	ike->tries = 0;
 	if (t)
 		t->step = TASK_SENT;
 	/* A send that fails now (no route yet) is a lost packet: the retransmit tries again. */
-	datagram_send(ike, &ike->local, &ike->remote, datagram);
+	datagrams_send(ike, &ike->local, &ike->remote, set);
 	retransmit_arm(ike);
 	return 0;
 }
@@ -120,17 +136,14 @@ static struct ike_hdr hdr_of(const struct ike_sa *ike, uint8_t exchange, uint32_
 	};
 }
 
-static int seal(struct ike_sa *ike, const struct ike_hdr *hdr, const struct msg_wr *chain, struct wr *w)
+static int seal(struct ike_sa *ike, const struct endpoint *from, const struct ike_hdr *hdr,
+		const struct msg_wr *chain, struct wr *w)
 {
 	struct agent_core *core = ike->agent->core;
-	const struct secret *ek = ike->initiator ? &ike->keys.ei : &ike->keys.er;
-	const struct secret *ak = ike->initiator ? &ike->keys.ai : &ike->keys.ar;
 	int err;
 
-	if (!wr_ok(&chain->w))
-		return -EMSGSIZE;
 	*w = wr_of(core->out, sizeof(core->out));
-	err = sk_seal(&ike->suite, ek, ak, ike->iv_counter++, hdr, chain, w);
+	err = message_seal(ike, from, hdr, chain, w);
 	if (err < 0)
 		ike_log(ike, 1, "sealing a message failed: %s", strerror(-err));
 	return err;
@@ -140,7 +153,7 @@ int request_send(struct ike_sa *ike, uint8_t exchange, const struct msg_wr *chai
 {
 	struct ike_hdr hdr = hdr_of(ike, exchange, ike->send_mid, false);
 	struct wr w;
-	int err = seal(ike, &hdr, chain, &w);
+	int err = seal(ike, &ike->local, &hdr, chain, &w);
 
 	if (err < 0)
 		return err;
@@ -164,8 +177,8 @@ void request_once(struct ike_sa *ike, uint8_t exchange, const struct msg_wr *cha
 	struct ike_hdr hdr = hdr_of(ike, exchange, ike->send_mid + (ike->request ? 1 : 0), false);
 	struct wr w;
 
-	if (seal(ike, &hdr, chain, &w) == 0)
-		datagram_send(ike, &ike->local, &ike->remote, wr_slice(&w));
+	if (seal(ike, &ike->local, &hdr, chain, &w) == 0)
+		datagrams_send(ike, &ike->local, &ike->remote, wr_slice(&w));
 }
 
 void request_end(struct ike_sa *ike)
@@ -176,6 +189,7 @@ void request_end(struct ike_sa *ike)
 	free(ike->request);
 	ike->request = NULL;
 	ike->request_len = 0;
+	fragments_drop(&ike->frag_response);
 	ike->send_mid++;
 	mids_check(ike, ike->send_mid);
 	if (t)
@@ -187,7 +201,7 @@ void request_end(struct ike_sa *ike)
 int reply_send(struct ike_sa *ike, const struct msg_wr *chain)
 {
 	struct ike_hdr hdr = hdr_of(ike, ike->req.exchange, ike->req.mid, true);
-	struct slice datagram;
+	struct slice set;
 	uint8_t *copy;
 	struct wr w;
 	int err;
@@ -196,19 +210,19 @@ int reply_send(struct ike_sa *ike, const struct msg_wr *chain)
 		return -EPERM;
 	/* Without an answer the request stays unanswered and is looked at anew when it comes again. */
 	ike->req.open = false;
-	err = seal(ike, &hdr, chain, &w);
+	err = seal(ike, &ike->req.local, &hdr, chain, &w);
 	if (err < 0)
 		return err;
-	datagram = wr_slice(&w);
-	copy = malloc(datagram.n);
+	set = wr_slice(&w);
+	copy = malloc(set.n);
 	if (!copy) {
 		core_count(ike->agent, no_memory);
 		return -ENOMEM;
 	}
-	memcpy(copy, datagram.p, datagram.n);
+	memcpy(copy, set.p, set.n);
 	free(ike->response);
 	ike->response = copy;
-	ike->response_len = datagram.n;
+	ike->response_len = set.n;
 	ike->response_mid = ike->req.mid;
 	ike->have_response = true;
 	memcpy(ike->response_digest, ike->req.digest, SA_DIGEST_LEN);
@@ -216,7 +230,7 @@ int reply_send(struct ike_sa *ike, const struct msg_wr *chain)
 	mids_check(ike, ike->recv_mid);
 	ike_log_group(ike, LOG_ENCODING, 2, "sending %s response %u", ike_exchange_name(hdr.exchange),
 		      hdr.mid);
-	datagram_send(ike, &ike->req.local, &ike->req.remote, datagram);
+	datagrams_send(ike, &ike->req.local, &ike->req.remote, set);
 	task_kick(ike);
 	return 0;
 }

@@ -88,6 +88,7 @@ typedef void (*outcome_fn)(void *ctx, const struct outcome *o);
 
 struct task;
 TAILQ_HEAD(task_list, task);
+struct reassembly;
 
 /* The peer's request that is being answered: where the answer goes and what it must belong to. */
 struct request_in {
@@ -124,12 +125,14 @@ struct ike_sa {
 	struct task_list tasks; /* head: in flight when request_len */
 	/* window of one, RFC 7296 2.3 */
 	uint32_t send_mid, recv_mid;
-	uint8_t *request, *response; /* last sent, for bit-identical retransmission */
+	/* Last sent, for bit-identical retransmission: one datagram, or its fragments one behind the other. */
+	uint8_t *request, *response;
 	size_t request_len, response_len;
 	uint32_t response_mid;
 	bool have_response;
-	uint8_t response_digest[SA_DIGEST_LEN]; /* of the request it answers */
+	uint8_t response_digest[SA_DIGEST_LEN]; /* of the request it answers, or of its first fragment */
 	struct request_in req;
+	struct reassembly *frag_request, *frag_response; /* what has come of the peer's next message */
 	struct timer retransmit_timer, rekey_timer, expire_timer, dpd_timer, keepalive_timer;
 	struct timer task_timer;      /* a task waits for its time */
 	struct timer half_open_timer; /* before: gives up; dead: frees; established: duplicate */
@@ -224,6 +227,9 @@ int sa_observe(struct agent *a, sa_observer_fn fn, void *ctx);
 	X(bad_integrity, "messages whose integrity check failed")                   \
 	X(bad_mid, "messages with a message id outside the window")                 \
 	X(bad_exchange, "exchanges not allowed in the state of the IKE SA")         \
+	X(fragment_in, "fragments of IKE messages taken")                           \
+	X(fragment_drop, "fragments of IKE messages that are not wanted")           \
+	X(fragment_out, "IKE messages sent as fragments")                           \
 	X(bad_spi, "messages for an unknown IKE SPI")                               \
 	X(no_conn, "IKE_SA_INIT that no connection fits")                           \
 	X(no_proposal, "negotiations without a common proposal")                    \

@@ -11,6 +11,7 @@ enum {
 	IKE_HDR_LEN = 28,
 	IKE_SPI_LEN = 8,
 	IKE_PAYLOAD_HDR_LEN = 4,
+	IKE_SKF_HDR_LEN = 8,	  /* RFC 7383 2.5: generic header, number, total */
 	IKE_MSG_MAX = 65535,	  /* bytes of a datagram that we look at */
 	IKE_VERSION = 0x20,	  /* major 2, minor 0 */
 	IKE_NONCE_MIN = 16,	  /* RFC 7296 3.9 */
@@ -29,6 +30,7 @@ enum {
 	IKE_CERTREQS_MAX = 8,
 	IKE_TS_MAX = 16,	  /* selectors a side */
 	IKE_ID_MAX = 512,
+	IKE_FRAGMENTS_MAX = 256,  /* of one message, ours and the peer's */
 };
 
 enum ike_flag { IKE_FLAG_INITIATOR = 0x08, IKE_FLAG_VERSION = 0x10, IKE_FLAG_RESPONSE = 0x20 };

@@ -70,7 +70,7 @@ static void everything(void **state)
 	    "  retransmit_timeout = 2.5\n  retransmit_base = 1.5\n  retransmit_jitter = 20\n"
 	    "  retransmit_limit = 40\n  keep_alive = 0\n  half_open_timeout = 1m\n"
 	    "  cookie_threshold = always\n  block_threshold = 6\n  init_limit_half_open = 7\n"
-	    "  ike_sa_limit = 8\n  delete_rekeyed_delay = 9s\n }\n"
+	    "  ike_sa_limit = 8\n  fragment_size = 1400\n  delete_rekeyed_delay = 9s\n }\n"
 	    " log {\n  ike = 3\n  default = 0\n  child = -1\n }\n}\n",
 	    &c);
 	assert_string_equal(c.pin_dir, "/a/b");
@@ -103,6 +103,7 @@ static void everything(void **state)
 	assert_int_equal(c.ike.init_limit_half_open, 7);
 	assert_int_equal(c.ike.ike_sa_limit, 8);
 	assert_int_equal(c.ike.delete_rekeyed_delay_s, 9);
+	assert_int_equal(c.ike.fragment_size, 1400);
 	/* "default" is first, wherever it stands. */
 	assert_int_equal(c.log_level[LOG_IKE], 3);
 	assert_int_equal(c.log_level[LOG_CHILD], -1);
@@ -224,6 +225,9 @@ static void mistakes(void **state)
 	    {IN("ike", "retransmit_base = ."),
 	     "x.conf:1: xdpsec.ike.retransmit_base: '.' is not allowed; "
 	     "it must be a number from 0 to 10, such as 1.8"},
+	    {IN("ike", "fragment_size = 199"),
+	     "x.conf:1: xdpsec.ike.fragment_size: '199' is not allowed; it must be a number of bytes "
+	     "from 200 to 65535, or 0 for 576 with IPv4 and 1280 with IPv6"},
 	    {IN("ike", "retransmit_jitter = 21"),
 	     "x.conf:1: xdpsec.ike.retransmit_jitter: '21' is not "
 	     "allowed; it must be a number from 0 to 20"},

@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# IKE fragments between strongSwan and xdpsec, both ways, on a path that carries no larger IKE packet.
+. "$(dirname "$0")/../lib.sh"
+swan_available || skip "strongSwan with kernel-libipsec is not installed"
+command -v nft >/dev/null || skip "nft is not installed"
+test_lab "$@"
+SS_CHARON='fragment_size = 200'
+gw_conf ga 'gw=ike { fragment_size = 200 }'; swan_conf gb
+gw_up ga && swan_up gb || fail "gateways"
+nsx ga nft -f - <<'NFT'
+table ip narrow {
+    counter out_large { }
+    counter in_large { }
+    chain out { type filter hook output priority 0; udp dport { 500, 4500 } ip length > 200 @th,208,8 != 34 counter name out_large drop; }
+    chain in { type filter hook input priority 0; udp dport { 500, 4500 } ip length > 200 @th,208,8 != 34 counter name in_large drop; }
+}
+NFT
+large() { nsx ga nft -j list counters | jq '[.nftables[].counter.packets // empty] | add'; }
+check "we call" xd ga initiate net
+check "ping" lab_ping 2
+check "their rekey of the IKE SA" swan gb --rekey --ike gw
+eventually 5 "one IKE SA" ikes_is ga 1
+check "our rekey of the IKE SA" xd ga rekey --ike gw
+check "our rekey of the child" xd ga rekey net
+check "ping" lab_ping 2
+check "terminate" xd ga terminate --ike gw
+check "they call" swan gb --initiate --child net --timeout 10
+check "ping" lab_ping 2
+[ "$(counter ga fragment_out)" -ge 3 ] || fail "we did not cut"
+[ "$(counter ga fragment_in)" -ge 6 ] || fail "they did not cut"
+[ "$(large)" = 0 ] || fail "larger packets"
+check "their terminate" swan gb --terminate --ike gw --timeout 10
