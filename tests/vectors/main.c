@@ -13,6 +13,8 @@
 enum { LINE_MAX_LEN = 1 << 20 };
 
 static const struct vec_op *const ops[] = {
+	&vec_esp_seal,
+	&vec_esp_open,
 	&vec_replay,
 };
 
