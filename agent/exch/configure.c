@@ -97,12 +97,18 @@ static bool has_policy(const struct child_conf *c)
 static bool outer_addrs(const struct agent *a, const struct conn_conf *conn, struct endpoint *local,
 			struct endpoint *remote)
 {
+	const struct ip_addr *to = conn_peer_find(conn), *from = NULL;
+
 	*local = *remote = (struct endpoint){0};
-	if (conn->n_remote && addr_equal(&conn->remote[0].lo, &conn->remote[0].hi))
-		remote->ip = conn->remote[0].lo;
-	if (conn->n_local && addr_equal(&conn->local[0].lo, &conn->local[0].hi))
-		local->ip = conn->local[0].lo;
-	if (addr_is_any(&local->ip) && !addr_is_any(&remote->ip))
+	if (to) {
+		remote->ip = *to;
+		conn_may_call(conn, to, &from);
+	} else if (conn->n_local && addr_equal(&conn->local[0].lo, &conn->local[0].hi)) {
+		from = &conn->local[0].lo;
+	}
+	if (from)
+		local->ip = *from;
+	else if (to)
 		return a->core->parts->source_for(&remote->ip, &local->ip) == 0;
 	return !addr_is_any(&local->ip);
 }

@@ -36,6 +36,45 @@ static unsigned int conn_fit(const struct conn_conf *conn, const struct path *pa
 	return local && remote ? 8 * remote + local : 0;
 }
 
+static bool is_single(const struct conf_addr *a)
+{
+	return a->lo.family && !addr_is_any(&a->lo) && addr_equal(&a->lo, &a->hi);
+}
+
+bool conn_may_call(const struct conn_conf *conn, const struct ip_addr *to, const struct ip_addr **from)
+{
+	bool may = !conn->n_local;
+
+	*from = NULL;
+	for (unsigned int i = 0; i < conn->n_local; i++) {
+		const struct conf_addr *a = &conn->local[i];
+
+		if (!a->lo.family) {
+			may = true;
+		} else if (a->lo.family == to->family) {
+			may = true;
+			if (!*from && is_single(a))
+				*from = &a->lo;
+		}
+	}
+	return may;
+}
+
+bool conn_is_local(const struct conn_conf *conn, const struct ip_addr *ours)
+{
+	return addr_fit(conn->local, conn->n_local, ours) != 0;
+}
+
+const struct ip_addr *conn_peer_find(const struct conn_conf *conn)
+{
+	const struct ip_addr *from;
+
+	for (unsigned int i = 0; i < conn->n_remote; i++)
+		if (is_single(&conn->remote[i]) && conn_may_call(conn, &conn->remote[i].lo, &from))
+			return &conn->remote[i].lo;
+	return NULL;
+}
+
 struct conn_conf *conn_by_addrs(const struct agent *a, const struct path *path,
 				const struct proposals *offered, struct proposal *chosen, bool *any)
 {

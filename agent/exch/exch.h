@@ -204,6 +204,12 @@ void natd_put(struct ike_sa *ike, struct msg_wr *chain);
 bool natd_check(struct ike_sa *ike, const struct ike_msg *msg, const struct path *path);
 
 /* ---- conn_select.c ------------------------------------------------------------------------------------ */
+/* Do local_addrs allow to call `to`, by family? *from: the address to call from, NULL = the kernel's choice. */
+bool conn_may_call(const struct conn_conf *conn, const struct ip_addr *to, const struct ip_addr **from);
+/* Does one of ours lie in local_addrs? */
+bool conn_is_local(const struct conn_conf *conn, const struct ip_addr *ours);
+/* The first of remote_addrs that is one address and may be called; NULL: none. */
+const struct ip_addr *conn_peer_find(const struct conn_conf *conn);
 /* Best connection for these addresses that accepts one of the proposals. *any: at least one fits by address. */
 struct conn_conf *conn_by_addrs(const struct agent *a, const struct path *path,
 				const struct proposals *offered, struct proposal *chosen, bool *any);

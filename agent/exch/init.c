@@ -87,26 +87,16 @@ static void ke_start(struct ike_sa *ike)
 		connect_fail(ike, err, "key exchange method is not available");
 }
 
-/* First address of a list that is one address; NULL when there is none. */
-static const struct conf_addr *single_addr(const struct conf_addr *list, unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++)
-		if (list[i].lo.family && !addr_is_any(&list[i].lo) &&
-		    addr_equal(&list[i].lo, &list[i].hi))
-			return &list[i];
-	return NULL;
-}
-
 void connect_start(struct ike_sa *ike, struct task *t)
 {
 	const struct conn_conf *conn = ike->conn;
-	const struct conf_addr *to = single_addr(conn->remote, conn->n_remote);
+	const struct ip_addr *to = conn_peer_find(conn);
 
 	(void)t;
 	if (ike_state_set(ike, IKE_CONNECTING) < 0)
 		return;
 	if (to) {
-		connect_resolved(ike, &to->lo);
+		connect_resolved(ike, to);
 		return;
 	}
 	for (unsigned int i = 0; i < conn->n_remote; i++) {
@@ -127,7 +117,7 @@ void connect_resolved(struct ike_sa *ike, const struct ip_addr *remote)
 {
 	struct agent *a = ike->agent;
 	const struct conn_conf *conn = ike->conn;
-	const struct conf_addr *from = single_addr(conn->local, conn->n_local);
+	const struct ip_addr *from;
 	char at[ADDR_STRLEN];
 	struct setup *s;
 
@@ -135,10 +125,17 @@ void connect_resolved(struct ike_sa *ike, const struct ip_addr *remote)
 	/* A peer at a port of its own is told from ESP by the marker from the first message on. */
 	ike->local.port = conn->remote_port == IKE_PORT ? a->gw.ike.port : a->gw.ike.port_nat_t;
 	ike->floated = conn->remote_port != IKE_PORT;
-	if (from && from->lo.family == remote->family) {
-		ike->local.ip = from->lo;
+	if (!conn_may_call(conn, remote, &from)) {
+		connect_fail(ike, -EAFNOSUPPORT, "local_addrs has no address of the peer's family");
+		return;
+	}
+	if (from) {
+		ike->local.ip = *from;
 	} else if (a->core->parts->source_for(remote, &ike->local.ip) < 0) {
 		connect_fail(ike, -EHOSTUNREACH, "no route to the peer");
+		return;
+	} else if (!conn_is_local(conn, &ike->local.ip)) {
+		connect_fail(ike, -EADDRNOTAVAIL, "the way to the peer starts outside of local_addrs");
 		return;
 	}
 	ike_log(ike, 1, "initiating IKE_SA %s[%u] to %s", conn->name, ike->id, addr_str(remote, at));

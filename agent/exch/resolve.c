@@ -33,26 +33,40 @@ static void fail(struct ike_sa *ike, const char *host, const char *why)
 	ike_end(ike, END_FAILED, &o);
 }
 
+/* The first address that we have one of our own for: a name may stand for both families. */
+static bool choose(const struct conn_conf *conn, const struct evutil_addrinfo *list, struct ip_addr *to)
+{
+	const struct ip_addr *from;
+
+	for (; list; list = list->ai_next) {
+		struct sockaddr_storage ss = {0};
+		struct endpoint e;
+
+		if (list->ai_addrlen > sizeof(ss))
+			continue;
+		memcpy(&ss, list->ai_addr, list->ai_addrlen);
+		if (endpoint_from_sockaddr(&ss, &e) || !conn_may_call(conn, &e.ip, &from))
+			continue;
+		*to = e.ip;
+		return true;
+	}
+	return false;
+}
+
 static void on_answer(int error, struct evutil_addrinfo *list, void *ctx)
 {
 	struct resolve *r = ctx;
 	struct ike_sa *ike = ike_find_ref(r->agent, r->ref);
-	struct sockaddr_storage ss = {0};
-	struct endpoint e;
-	bool found = false;
+	bool waits = ike && ike->state == IKE_CONNECTING && !ike->setup;
+	struct ip_addr to;
+	bool found = waits && !error && choose(ike->conn, list, &to);
 
-	if (!error && list && list->ai_addrlen <= sizeof(ss)) {
-		memcpy(&ss, list->ai_addr, list->ai_addrlen);
-		found = endpoint_from_sockaddr(&ss, &e) == 0;
-	}
 	if (list)
 		evutil_freeaddrinfo(list);
-	if (ike && ike->state == IKE_CONNECTING && !ike->setup) {
-		if (found)
-			connect_resolved(ike, &e.ip);
-		else
-			fail(ike, r->host, error ? evutil_gai_strerror(error) : "no address");
-	}
+	if (found)
+		connect_resolved(ike, &to);
+	else if (waits)
+		fail(ike, r->host, error ? evutil_gai_strerror(error) : "no address that can be called");
 	resolve_end(r);
 }
 

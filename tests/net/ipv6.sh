@@ -82,10 +82,11 @@ check "initiate" xd ga initiate net
 # hop limits: each gateway is one hop, and says so
 hops_told() { nsx ha ping -6 -n -c 1 -t "$1" -W 1 2001:db8:2::2 2>&1 | grep -E "From $2.*(Time exceeded|Hop limit)"; }
 check "hop limit 1: our gateway says so" hops_told 1 2001:db8:1::1
-check "hop limit 2: the far one says so, through the tunnel" hops_told 2 2001:db8:2::1
+# the first packet may go by the kernel, which knows no hop here
+eventually 5 "hop limit 2: the far one says so, through the tunnel" hops_told 2 2001:db8:2::1
 check "hop limit 3 arrives" nsx ha ping -6 -n -q -c 1 -t 3 -W 1 2001:db8:2::2
 ttl_told() { nsx ha ping -n -c 1 -t 2 -W 1 10.2.0.2 2>&1 | grep -E "From 10.2.0.1.*Time to live"; }
-check "TTL 2: the far one says so, through the tunnel" ttl_told
+eventually 5 "TTL 2: the far one says so, through the tunnel" ttl_told
 
 # a smaller network behind the far gateway: the error comes back through the tunnel
 ip -n gb link set lan0 mtu 1300
