@@ -168,6 +168,8 @@ const char *conf_key_at(unsigned int i, char *buf, size_t n)
 {
 	static const struct settings_field secret_fields[] = {
 	    {.name = "secret"}, {.name = "id"}, {0}};
+	static const struct settings_field passphrase_fields[] = {
+	    {.name = "file"}, {.name = "secret"}, {0}};
 	static const struct {
 		const char *section;
 		const struct settings_field *fields;
@@ -177,6 +179,10 @@ const char *conf_key_at(unsigned int i, char *buf, size_t n)
 	    {"connections.<conn>.remote", remote_fields},
 	    {"connections.<conn>.children.<child>", child_conf_fields},
 	    {"secrets.ike<suffix>", secret_fields},
+	    {"secrets.private<suffix>", passphrase_fields},
+	    {"secrets.rsa<suffix>", passphrase_fields},
+	    {"secrets.ecdsa<suffix>", passphrase_fields},
+	    {"secrets.pkcs8<suffix>", passphrase_fields},
 	};
 
 	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++) {

@@ -10,13 +10,17 @@
  * `secret` is overwritten before anything looks at the tree. Only the shape is checked here.
  */
 
+static int check_ike(const struct settings *s, struct settings_error *err);
+static int check_passphrase(const struct settings *s, struct settings_error *err);
+
 static const struct {
 	const char *kind;
-	bool supported;
+	int (*check)(const struct settings *s, struct settings_error *err); /* NULL: not yet */
 } kinds[] = {
-    {"ike", true},    {"eap", false},	  {"xauth", false}, {"ntlm", false},
-    {"ppk", false},   {"private", false}, {"rsa", false},   {"ecdsa", false},
-    {"pkcs8", false}, {"pkcs12", false},  {"token", false},
+    {"ike", check_ike},		 {"eap", NULL},		   {"xauth", NULL},
+    {"ntlm", NULL},		 {"ppk", NULL},		   {"private", check_passphrase},
+    {"rsa", check_passphrase},	 {"ecdsa", check_passphrase}, {"pkcs8", check_passphrase},
+    {"pkcs12", NULL},		 {"token", NULL},
 };
 
 void conf_secrets_wipe(struct settings *s)
@@ -54,6 +58,22 @@ static int check_ike(const struct settings *s, struct settings_error *err)
 	return 0;
 }
 
+static int check_passphrase(const struct settings *s, struct settings_error *err)
+{
+	const struct settings *sub = TAILQ_FIRST(&s->sections);
+	const struct settings_key *key;
+
+	if (sub)
+		return settings_unknown(sub, NULL, CONF_WORDS(NULL), err);
+	TAILQ_FOREACH (key, &s->keys, next)
+		if (strcmp(key->name, "secret") && strcmp(key->name, "file"))
+			return settings_unknown(s, key, CONF_WORDS("secret", "file"), err);
+	if (!settings_key(s, "secret") || !settings_key(s, "file"))
+		return settings_err(err, s, NULL, "%s is missing",
+				    settings_key(s, "file") ? "secret" : "file");
+	return 0;
+}
+
 static int check_kind(const struct settings *s, struct settings_error *err)
 {
 	const char *known[sizeof(kinds) / sizeof(*kinds) + 1] = {0};
@@ -62,11 +82,11 @@ static int check_kind(const struct settings *s, struct settings_error *err)
 		known[i] = kinds[i].kind;
 		if (!conf_named(s, kinds[i].kind))
 			continue;
-		if (!kinds[i].supported)
+		if (!kinds[i].check)
 			return settings_err(err, s, NULL,
 					    "secrets of kind %s are not supported yet",
 					    kinds[i].kind);
-		return check_ike(s, err);
+		return kinds[i].check(s, err);
 	}
 	return settings_unknown(s, NULL, known, err);
 }

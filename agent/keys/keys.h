@@ -3,14 +3,15 @@
 
 #include "agent/crypt/crypt.h"
 #include "agent/crypt/job.h"
+#include "agent/crypt/sig.h"
 #include "agent/wire/msg.h"
 
 struct event_base;
 
 /*
  * The keys role: the same binary re-executed (argv "--role keys"), holding every long-term secret.
- * It reads the secrets section of swanctl.conf itself at start, then gives up files, network and
- * privileges (seccomp; it refuses to run when it cannot lock itself in). It answers over an
+ * It reads the secrets section of swanctl.conf and the private keys beside it itself at start, then gives up
+ * files, network and privileges (seccomp; it refuses to run when it cannot lock itself in). It answers over an
  * inherited socketpair and parses nothing that came from the network: identities arrive as type and
  * bytes to be compared, octets as bytes to be MACed.
  */
@@ -52,11 +53,33 @@ typedef void (*keys_mac_fn)(void *ctx, struct job_ref ref, const struct keys_mac
 int keys_psk_mac(struct keys *k, const struct ike_id *local, const struct ike_id *remote,
 		 uint16_t prf_id, struct slice octets, keys_mac_fn done, void *ctx,
 		 struct job_ref ref);
+/* A signature over octets by one of our private keys. */
+struct keys_signature {
+	int error; /* 0, -ENOENT no such key, -ENOTSUP it cannot sign so, -EIO no role answers */
+	uint8_t signature[SIG_MAX];
+	size_t len;
+};
+typedef void (*keys_sign_fn)(void *ctx, struct job_ref ref, const struct keys_signature *r);
+/* As keys_psk_mac; MACs that are asked for meanwhile go first, at most two signatures are before them. */
+int keys_sign(struct keys *k, const uint8_t id[SIG_KEY_ID_LEN], enum sig_scheme scheme,
+	      struct slice octets, keys_sign_fn done, void *ctx, struct job_ref ref);
+
+/* A private key that the role has: from start or the last reload on, without asking it. */
+struct keys_private {
+	uint8_t id[SIG_KEY_ID_LEN]; /* sig_key_info.id */
+	uint8_t type;		    /* enum sig_key_type */
+	uint16_t bits;
+	char file[128]; /* below the folder of swanctl.conf: "private/gw.pem" */
+};
+/* The i-th; false behind the last. */
+bool keys_private_at(const struct keys *k, unsigned int i, struct keys_private *out);
+bool keys_has_private(const struct keys *k, const uint8_t id[SIG_KEY_ID_LEN]);
+
 /* Names, types and ids of the secrets, no secret bytes: for listings. Synchronous, at
  * most 1 s: how many, or -errno. */
 struct keys_entry {
-	char kind[16]; /* "ike" */
+	char kind[16]; /* "ike", "private", "rsa" ... */
 	char name[64];
-	char ids[256];
+	char ids[256]; /* of a passphrase: its file */
 };
 int keys_list(struct keys *k, struct keys_entry *out, unsigned int max);

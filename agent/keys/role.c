@@ -2,6 +2,7 @@
 #include "wire.h"
 
 #include "common/log.h"
+#include "private.h"
 #include "sandbox.h"
 #include "store.h"
 
@@ -22,11 +23,13 @@ static struct role_state {
 	const char *conf;
 	bool sandbox;
 	struct store store;
+	struct private_list keys;
 	/* one byte more than any request: a longer one shows */
 	_Alignas(8) uint8_t request[KEYS_REQUEST_MAX + 1];
 	union {
 		struct keys_hdr hdr;
 		struct keys_psk_reply psk;
+		struct keys_sign_reply sign;
 		struct keys_list_reply list;
 		struct keys_refused refused;
 		struct keys_hello hello;
@@ -78,6 +81,56 @@ static int answer_psk_mac(size_t n)
 	return reply_send(KEYS_PSK_MAC, q.hdr.id, sizeof(*a));
 }
 
+static int answer_sign(size_t n)
+{
+	struct keys_sign_request q;
+	struct keys_sign_reply *a = &role.reply.sign;
+	const struct private_key *k;
+	size_t len = 0;
+
+	if (n < sizeof(q))
+		return -EBADMSG;
+	memcpy(&q, role.request, sizeof(q));
+	if (q.octets_len > KEYS_OCTETS_MAX || n - sizeof(q) != q.octets_len || q.scheme >= SIG_SCHEMES)
+		return -EBADMSG;
+	k = private_find(&role.keys, q.key);
+	a->error = k ? sig_sign(k->key, q.scheme, slice_of(role.request + sizeof(q), q.octets_len),
+				a->signature, &len)
+		     : -ENOENT;
+	a->len = a->error ? 0 : (uint32_t)len;
+	return reply_send(KEYS_SIGN, q.hdr.id, sizeof(*a));
+}
+
+static int answer_private(size_t n)
+{
+	struct keys_list_request q;
+	struct keys_list_reply *a = &role.reply.list;
+	const struct private_key *k;
+	uint32_t i = 0;
+
+	if (n != sizeof(q))
+		return -EBADMSG;
+	memcpy(&q, role.request, sizeof(q));
+	a->error = 0;
+	a->n = 0;
+	TAILQ_FOREACH (k, &role.keys, next) {
+		const struct sig_key_info *info = sig_private_info(k->key);
+		struct keys_private *e = &a->u.key[a->n];
+
+		if (i++ < q.from)
+			continue;
+		if (a->n == KEYS_LIST_MAX)
+			break;
+		memset(e, 0, sizeof(*e));
+		memcpy(e->id, info->id, SIG_KEY_ID_LEN);
+		e->type = (uint8_t)info->type;
+		e->bits = info->bits;
+		memcpy(e->file, k->file, sizeof(e->file));
+		a->n++;
+	}
+	return reply_send(KEYS_PRIVATE, q.hdr.id, sizeof(*a));
+}
+
 /* Names and identities; cut off where a field is full. */
 static void entry_fill(const struct store_secret *x, struct keys_entry *e)
 {
@@ -111,7 +164,7 @@ static int answer_list(size_t n)
 			continue;
 		if (a->n == KEYS_LIST_MAX)
 			break;
-		entry_fill(x, &a->entry[a->n++]);
+		entry_fill(x, &a->u.entry[a->n++]);
 	}
 	return reply_send(KEYS_LIST, q.hdr.id, sizeof(*a));
 }
@@ -127,8 +180,12 @@ static int answer(size_t n)
 		return refuse(hdr.id, -EBADMSG);
 	if (hdr.type == KEYS_PSK_MAC)
 		r = answer_psk_mac(n);
+	else if (hdr.type == KEYS_SIGN)
+		r = answer_sign(n);
 	else if (hdr.type == KEYS_LIST)
 		r = answer_list(n);
+	else if (hdr.type == KEYS_PRIVATE)
+		r = answer_private(n);
 	return r == -EBADMSG ? refuse(hdr.id, r) : r;
 }
 
@@ -233,10 +290,13 @@ int keys_role_main(int argc, char **argv)
 		log_line(LOG_DAEMON, 0,
 			 "keys role: memory for secrets cannot be locked (RLIMIT_MEMLOCK)");
 	store_init(&role.store);
-	if (crypt_init())
-		_exit(give_up("OpenSSL lacks HMAC or SHA-2"));
+	if (sig_init())
+		_exit(give_up("OpenSSL lacks HMAC, SHA-2 or an algorithm of signatures"));
 	if (store_load(&role.store, role.conf, &err))
 		_exit(give_up(settings_error_str(&err, text, sizeof(text))));
+	if (private_load(&role.keys, &role.store, role.conf, text, sizeof(text)))
+		_exit(give_up(text));
+	store_forget_passphrases(&role.store);
 	if (lock_in())
 		_exit(1);
 	role.reply.hello.error = 0;

@@ -13,11 +13,11 @@
 /* The kinds of swanctl.conf; the longest word that a section's name starts with is its kind. */
 static const struct kind {
 	const char *word;
-	bool supported;
+	enum { LATER, SHARED, PASSPHRASE } what;
 } kinds[] = {
-    {"ike", true},    {"eap", false},	  {"xauth", false}, {"ntlm", false},
-    {"ppk", false},   {"private", false}, {"rsa", false},   {"ecdsa", false},
-    {"pkcs8", false}, {"pkcs12", false},  {"token", false},
+    {"ike", SHARED},	   {"eap", LATER},	    {"xauth", LATER},	   {"ntlm", LATER},
+    {"ppk", LATER},	   {"private", PASSPHRASE}, {"rsa", PASSPHRASE},   {"ecdsa", PASSPHRASE},
+    {"pkcs8", PASSPHRASE}, {"pkcs12", LATER},	    {"token", LATER},
 };
 
 static const struct kind *kind_of(const char *name)
@@ -36,6 +36,7 @@ static const struct kind *kind_of(const char *name)
 void store_init(struct store *s)
 {
 	TAILQ_INIT(&s->secrets);
+	TAILQ_INIT(&s->passphrases);
 	s->n = 0;
 }
 
@@ -54,9 +55,31 @@ static void secret_drop(struct store_secret *x)
 	free(x);
 }
 
+static void passphrase_drop(struct store_passphrase *p)
+{
+	if (!p)
+		return;
+	free(p->name);
+	free(p->file);
+	secret_free(&p->text);
+	free(p);
+}
+
+void store_forget_passphrases(struct store *s)
+{
+	struct store_passphrase *p;
+
+	while ((p = TAILQ_FIRST(&s->passphrases))) {
+		TAILQ_REMOVE(&s->passphrases, p, next);
+		passphrase_drop(p);
+	}
+}
+
 void store_free(struct store *s)
 {
 	struct store_secret *x;
+
+	store_forget_passphrases(s);
 
 	while ((x = TAILQ_FIRST(&s->secrets))) {
 		TAILQ_REMOVE(&s->secrets, x, next);
@@ -210,6 +233,69 @@ static int read_keys(struct store_secret *x, const struct settings *s, struct se
 	return x->value.p ? 0 : settings_err(err, s, NULL, "secret is missing");
 }
 
+static int read_passphrase_text(struct store_passphrase *p, const struct settings *s,
+				const struct settings_key *key, struct settings_error *err)
+{
+	struct store_secret x = {0};
+	int r = read_value(&x, s, key, err);
+
+	if (!r && memchr(x.value.p, 0, x.value.n))
+		r = settings_err(err, s, key, "a passphrase has no zero byte");
+	if (!r && secret_new(&p->text, x.value.n + 1))
+		r = no_memory(err, s);
+	if (!r)
+		memcpy(p->text.p, x.value.p, x.value.n);
+	secret_free(&x.value);
+	return r;
+}
+
+static int read_passphrase_keys(struct store_passphrase *p, const struct settings *s,
+				struct settings_error *err)
+{
+	const struct settings_key *key;
+	int r = 0;
+
+	TAILQ_FOREACH (key, &s->keys, next) {
+		bool file = !strcmp(key->name, "file");
+
+		if (!file && strcmp(key->name, "secret"))
+			return settings_err(err, s, key, "unknown key");
+		if (file ? p->file != NULL : p->text.p != NULL)
+			return settings_err(err, s, key, "given twice");
+		if (file && (!*key->value || strchr(key->value, '/') || strlen(key->value) > 255))
+			return settings_err(err, s, key, "a file in the folder %s, without a path", p->kind);
+		if (file)
+			p->file = strdup(key->value);
+		else
+			r = read_passphrase_text(p, s, key, err);
+		if (r || (file && !p->file))
+			return r ? r : no_memory(err, s);
+	}
+	if (!TAILQ_EMPTY(&s->sections))
+		return settings_err(err, TAILQ_FIRST(&s->sections), NULL, "unknown section");
+	if (!p->file || !p->text.p)
+		return settings_err(err, s, NULL, "%s is missing", p->file ? "secret" : "file");
+	return 0;
+}
+
+static int read_passphrase(struct store *st, const struct kind *kind, const struct settings *s,
+			   struct settings_error *err)
+{
+	struct store_passphrase *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (!p)
+		return no_memory(err, s);
+	p->kind = kind->word;
+	p->name = strdup(s->name);
+	r = p->name ? read_passphrase_keys(p, s, err) : no_memory(err, s);
+	if (r)
+		passphrase_drop(p);
+	else
+		TAILQ_INSERT_TAIL(&st->passphrases, p, next);
+	return r;
+}
+
 static int read_section(struct store *st, const struct settings *s, struct settings_error *err)
 {
 	const struct kind *kind = kind_of(s->name);
@@ -218,9 +304,11 @@ static int read_section(struct store *st, const struct settings *s, struct setti
 
 	if (!kind)
 		return settings_err(err, s, NULL, "unknown kind of secret");
-	if (!kind->supported)
+	if (kind->what == LATER)
 		return settings_err(err, s, NULL, "secrets of kind %s are not supported yet",
 				    kind->word);
+	if (kind->what == PASSPHRASE)
+		return read_passphrase(st, kind, s, err);
 	x = calloc(1, sizeof(*x));
 	if (!x)
 		return no_memory(err, s);

@@ -24,13 +24,24 @@ struct store_secret {
 	struct secret value;
 };
 
+/* Opens a private key: sections private, rsa, ecdsa, pkcs8. */
+struct store_passphrase {
+	TAILQ_ENTRY(store_passphrase) next;
+	const char *kind; /* also the folder of the file */
+	char *name, *file;
+	struct secret text; /* ends with a zero byte */
+};
+
 struct store {
 	TAILQ_HEAD(, store_secret) secrets;
-	unsigned int n;
+	TAILQ_HEAD(, store_passphrase) passphrases;
+	unsigned int n; /* of secrets */
 };
 
 void store_init(struct store *s);
 void store_free(struct store *s);
+/* The passphrases alone: they have served when the keys are open. */
+void store_forget_passphrases(struct store *s);
 /* The section `secrets` of a file. A file that does not exist has none. -EINVAL and *err at the
  * first mistake; no secret is in its text. What was read is wiped from everywhere but the store. */
 int store_load(struct store *s, const char *path, struct settings_error *err);

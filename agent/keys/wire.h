@@ -15,7 +15,7 @@ enum {
 	KEYS_OCTETS_MAX = IKE_MSG_MAX + IKE_NONCE_MAX + CRYPT_PRF_MAX,
 };
 
-enum keys_type { KEYS_HELLO = 1, KEYS_PSK_MAC, KEYS_LIST, KEYS_REFUSED };
+enum keys_type { KEYS_HELLO = 1, KEYS_PSK_MAC, KEYS_LIST, KEYS_REFUSED, KEYS_SIGN, KEYS_PRIVATE };
 
 struct keys_hdr {
 	uint32_t type;
@@ -40,6 +40,17 @@ struct keys_psk_request {
 	uint32_t pad;
 };
 
+/* Followed by the octets. */
+struct keys_sign_request {
+	struct keys_hdr hdr;
+	uint8_t key[SIG_KEY_ID_LEN];
+	uint16_t scheme; /* enum sig_scheme */
+	uint16_t pad;
+	uint32_t octets_len;
+	uint32_t pad2;
+};
+
+/* KEYS_LIST and KEYS_PRIVATE */
 struct keys_list_request {
 	struct keys_hdr hdr;
 	uint32_t from;
@@ -53,11 +64,21 @@ struct keys_psk_reply {
 	uint8_t mac[CRYPT_PRF_MAX];
 };
 
+struct keys_sign_reply {
+	struct keys_hdr hdr;
+	int32_t error;
+	uint32_t len;
+	uint8_t signature[SIG_MAX];
+};
+
 struct keys_list_reply {
 	struct keys_hdr hdr;
 	int32_t error;
 	uint32_t n; /* 0: no more */
-	struct keys_entry entry[KEYS_LIST_MAX];
+	union {
+		struct keys_entry entry[KEYS_LIST_MAX];
+		struct keys_private key[KEYS_LIST_MAX];
+	} u;
 };
 
 struct keys_refused {

@@ -476,8 +476,13 @@ static void mistakes(void **state)
 	    {"secrets { ike-1 { x { } } }", "s.conf:1: secrets.ike-1.x: unknown section"},
 	    {"secrets { eap-1 { } }",
 	     "s.conf:1: secrets.eap-1: secrets of kind eap are not supported yet"},
-	    {"secrets { private { } }",
-	     "s.conf:1: secrets.private: secrets of kind private are not supported yet"},
+	    {"secrets { private { } }", "s.conf:1: secrets.private: file is missing"},
+	    {"secrets { rsa-1 { file = a\n} }", "s.conf:1: secrets.rsa-1: secret is missing"},
+	    {"secrets { ecdsa { file = a\nid = b\n} }",
+	     "s.conf:2: secrets.ecdsa.id: unknown key"},
+	    {"secrets { pkcs8 { x { } } }", "s.conf:1: secrets.pkcs8.x: unknown section"},
+	    {"secrets { pkcs12 { } }",
+	     "s.conf:1: secrets.pkcs12: secrets of kind pkcs12 are not supported yet"},
 	    {"secrets { psk { } }", "s.conf:1: secrets.psk: unknown section; did you mean 'ppk'?"},
 	};
 

@@ -113,6 +113,10 @@ static void test_malformed(void **state)
 		.remote_len = 8,
 		.octets_len = 48},
 	       {0}};
+	struct {
+		struct keys_sign_request q;
+		uint8_t bytes[32];
+	} g = {{.hdr = {KEYS_SIGN, sizeof(g), 3}, .scheme = SIG_ED25519, .octets_len = 32}, {0}};
 	struct keys_list_request l = {.hdr = {KEYS_LIST, sizeof(l), 2}};
 	static uint8_t huge[KEYS_REQUEST_MAX + 100];
 
@@ -142,7 +146,23 @@ static void test_malformed(void **state)
 		if (type != KEYS_PSK_MAC)
 			assert_int_equal(raw_ask(&c, &m, sizeof(m)), KEYS_REFUSED);
 	}
+	assert_int_equal(raw_ask(&c, &g, sizeof(g)), KEYS_SIGN);
+	for (size_t n = sizeof(g.q.hdr); n < sizeof(g); n++) {
+		g.q.hdr.len = (uint32_t)n;
+		assert_int_equal(raw_ask(&c, &g, n), KEYS_REFUSED);
+	}
+	g.q.hdr.len = sizeof(g);
+	g.q.octets_len = 33;
+	assert_int_equal(raw_ask(&c, &g, sizeof(g)), KEYS_REFUSED);
+	g.q.octets_len = UINT32_MAX;
+	assert_int_equal(raw_ask(&c, &g, sizeof(g)), KEYS_REFUSED);
+	g.q.octets_len = 32;
+	g.q.scheme = SIG_SCHEMES;
+	assert_int_equal(raw_ask(&c, &g, sizeof(g)), KEYS_REFUSED);
 	assert_int_equal(raw_ask(&c, huge, sizeof(huge)), KEYS_REFUSED);
+	l.hdr.type = KEYS_PRIVATE;
+	assert_int_equal(raw_ask(&c, &l, sizeof(l)), KEYS_PRIVATE);
+	l.hdr.type = KEYS_LIST;
 	assert_int_equal(raw_ask(&c, &l, sizeof(l)), KEYS_LIST);
 	l.from = UINT32_MAX;
 	assert_int_equal(raw_ask(&c, &l, sizeof(l)), KEYS_LIST);
