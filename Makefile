@@ -74,7 +74,7 @@ UNITS := $(patsubst %.c,$(B)/%,$(unit_src) $(bpftest_src))
 TESTTOOLS := $(patsubst %.c,$(B)/%,$(testtool_src))
 
 # fuzz and soak run long: FUZZ_SECONDS=, SOAK_MINUTES=
-.PHONY: soak rfc all check check-unit lint fuzz fuzzers fuzz-seeds bench install clean tests format
+.PHONY: soak rfc all check check-unit lint fuzz fuzzers fuzz-seeds bench bench-ike install clean tests format
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -141,6 +141,12 @@ $(B)/bench/%: $(B)/tools/bench/%.o $(B)/libplane.a $(B)/libloader.a $(B)/libmaps
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(link) $^ $(LIBS_PLANE) $(LIBS_LOADER) $(LIBS_COMMON) -lm
+
+# the load generator speaks IKE with the agent's own encoders
+$(B)/bench/ike_load: $(B)/tools/bench/ike_load.o $(B)/libagent.a $(B)/libmaps.a $(B)/libcommon.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link) $^ $(LIBS_AGENT) $(LIBS_MAPS) $(LIBS_COMMON)
 
 $(B)/lab/%: $(B)/tools/lab/%.o $(B)/libcommon.a
 	$(call say,LD,$@)
@@ -234,6 +240,10 @@ soak: tests
 
 bench: all
 	$(Q)tests/perf/run $(B)
+
+# IKE_SA_INIT and IKE_AUTH: rate, CPU and memory of the responder, beside strongSwan's
+bench-ike: all
+	$(Q)tests/perf/ike.sh
 
 format:
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i

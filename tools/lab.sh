@@ -489,7 +489,8 @@ swan_up() {
     local g=$1
     cat >"$W/$g/strongswan.conf" <<CONF
 charon-systemd {
-    install_routes = yes
+    install_routes = ${SS_ROUTES:-yes}
+    ${SS_EXTRA:-}
     filelog { l { path = $W/$g/charon.log
         default = ${SS_DEBUG:-1}
         flush_line = yes

@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What one pair of IKE SA and Child SA costs the responder: tests/perf/ike.sh [PAIRS (20000)] [PAIRS OF STRONGSWAN (2000)]
+# Initiators of our own (bench/ike_load) with pre-shared keys, each with an address and an identity of its own, against
+# xdpsecd, then against strongSwan (user-space ESP), each alone; then the ratio of CPU time. IKE_KE: groups; IKE_PEER=no:
+# without strongSwan. CPU is that of all processes of the responder, without the kernel's part of receiving.
+. "$(dirname "$0")/../lib.sh"
+test_lab "$@"
+pairs=${1:-20000} peer_pairs=${2:-2000} kes=${IKE_KE:-x25519 modp2048}
+
+roadwarriors() { # key exchange, file
+    cat >"$2" <<CONF
+connections {
+    gw {
+        version = 2
+        local_addrs = 192.0.2.1
+        remote_addrs = %any
+        proposals = aes128gcm16-prfsha256-$1
+        mobike = no
+        unique = never
+        rekey_time = 0s
+        local {
+            auth = psk
+            id = ga.example
+        }
+        remote {
+            auth = psk
+        }
+        children {
+            net {
+                local_ts = 10.1.0.0/24
+                remote_ts = 10.64.0.0/10
+                esp_proposals = aes128gcm16
+                rekey_time = 0s
+                life_time = 0s
+            }
+        }
+    }
+}
+secrets {
+    ike-all {
+        secret = "bench secret"
+    }
+}
+CONF
+}
+
+load() { # key exchange, pairs, step, pid...
+    local ke=$1 n=$2 step=$3 pid
+    shift 3
+    for pid; do set -- "$@" --pid "$pid"; shift; done
+    nsx gb "$BUILD/bench/ike_load" --to 192.0.2.1 --from 198.18.0.0/15 --inner 10.64.0.0/10 --ts 10.1.0.0/24 \
+        --psk "bench secret" --ke "$ke" --count "$n" --step "$step" --parallel "${IKE_PARALLEL:-32}" "$@"
+}
+
+family() { echo "$1"; cat "/proc/$1/task/"*/children; }
+
+ip -n gb route add local 198.18.0.0/15 dev lo && ip -n ga route add 198.18.0.0/15 via 192.0.2.2 || fail routes
+
+for ke in $kes; do
+    gw_conf ga 'gw=ike { source_rate = 0 }'
+    roadwarriors "$ke" "$W/ga/swanctl.conf"
+    gw_up ga || fail "xdpsec"
+    if [ -n "${IKE_PERF:-}" ]; then
+        # shellcheck disable=SC2046
+        perf record -q -g -F 4000 -p "$(echo $(family "$(gw_pid ga agent)") | tr ' ' ,)" -o "$IKE_PERF" >/dev/null 2>&1 &
+        lab_wait 5 test -s "$IKE_PERF"
+    fi
+    # shellcheck disable=SC2046
+    load "$ke" "$pairs" "$((pairs / 20 > 1000 ? pairs / 20 : 1000))" \
+        $(family "$(gw_pid ga agent)") "$(gw_pid ga dataplane)" >"$W/ours" || fail "load on xdpsec"
+    jq -c --arg ke "$ke" '{responder: "xdpsec", ke: $ke} + .' "$W/ours"
+    xd ga --json show counters >"$W/counters"
+    echo "memory of the agent alone: $(awk '/^VmRSS/{print $2}' "/proc/$(gw_pid ga agent)/status") kB with $pairs pairs"
+    [ -n "${IKE_HOLD:-}" ] && sleep "$IKE_HOLD"
+    gw_kill ga agent KILL
+    gw_kill ga dataplane KILL
+    gw_unload ga
+    if [ "${IKE_PEER:-}" = no ] || ! swan_available; then continue; fi
+    mkdir -p "$W/ga" && roadwarriors "$ke" "$W/ga/swanctl.conf"
+    SS_DEBUG=-1 SS_ROUTES=no SS_EXTRA='dos_protection = no
+    ikesa_table_size = 4096
+    ikesa_table_segments = 32' swan_up ga || fail "strongSwan"
+    load "$ke" "$peer_pairs" "$peer_pairs" "$(cat "$W/ga/charon.pid")" >"$W/theirs" || fail "load on strongSwan"
+    jq -c --arg ke "$ke" '{responder: "strongswan", ke: $ke} + .' "$W/theirs"
+    swan_down ga
+    jq -rn --arg ke "$ke" --slurpfile o "$W/ours" --slurpfile t "$W/theirs" \
+        '(([$o[] | .cpu_us * .of] | add) / ([$o[].of] | add)) as $us | $t[0].cpu_us as $them |
+        "\($ke): xdpsec \($us | round) us, strongSwan \($them | round) us a pair: \($them / $us * 10 | round / 10) times less"'
+done
