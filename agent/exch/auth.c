@@ -21,6 +21,7 @@ static int new_proof(struct ike_sa *ike)
 		return -EIO;
 	ike->proof = (struct ike_authenticated){.ike_id = ike->id, .proof = proof};
 	ike->authenticated = true;
+	ike_index_peers(ike);
 	return 0;
 }
 

@@ -113,8 +113,8 @@ static bool switch_conn(struct ike_sa *ike, const struct ike_msg *msg)
 		return false;
 	if (conn != ike->conn) {
 		ike_log(ike, 1, "selected peer config '%s'", conn->name);
-		conn_conf_unref(ike->conn);
-		ike->conn = conn_conf_ref(conn);
+		if (ike_set_conn(ike, conn) < 0)
+			return false;
 	}
 	local_id_of(conn, &ike->local.ip, &mine);
 	return ike_set_local_id(ike, &mine) == 0;

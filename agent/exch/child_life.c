@@ -130,24 +130,17 @@ int child_activate(struct child_sa *c, struct child_sa *old)
 /* Another pair for the same selectors that can take over when this one goes; the one in force before all others. */
 static struct child_sa *child_twin(const struct child_sa *of)
 {
-	struct child_sa *c, *found = NULL;
-	struct ike_sa *ike;
+	struct child_sa *c = NULL, *oldest = NULL;
 
-	TAILQ_FOREACH (ike, &of->ike->agent->core->all, all) {
-		if (ike->state == IKE_DEAD || strcmp(ike_conn_name(ike), ike_conn_name(of->ike)) != 0)
+	while ((c = child_next_same(of, c))) {
+		if (c == of || c->ike->state == IKE_DEAD ||
+		    !(child_up(c) || (c->state == CHILD_REKEYED && c->replaced_by == of->id)))
 			continue;
-		TAILQ_FOREACH (c, &ike->children, next) {
-			if (c == of || !(child_up(c) || (c->state == CHILD_REKEYED && c->replaced_by == of->id)) ||
-			    strcmp(c->conf->name, of->conf->name) != 0 ||
-			    !ts_list_equal(c->ts_local, of->ts_local) ||
-			    !ts_list_equal(c->ts_remote, of->ts_remote))
-				continue;
-			if (c->active)
-				return c;
-			found = found ? found : c;
-		}
+		if (c->active)
+			return c;
+		oldest = c;
 	}
-	return found;
+	return oldest;
 }
 
 static bool peer_uses(const struct child_sa *c)

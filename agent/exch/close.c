@@ -147,8 +147,6 @@ void ike_end(struct ike_sa *ike, enum ike_end why, const struct outcome *o)
 	ike_keys_free(&ike->keys);
 	ike->proof = (struct ike_authenticated){0};
 	ike->authenticated = false;
-	conn_conf_unref(ike->conn);
-	ike->conn = NULL;
 	ike_ref_end(ike);
 	/* RFC 7296 2.1: the last answer is repeated for a while; the memory goes from a fresh stack anyway. */
 	timer_arm(&a->core->timers, &ike->half_open_timer,

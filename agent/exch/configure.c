@@ -160,8 +160,8 @@ static void ike_adopt_conf(struct ike_sa *ike, struct conn_conf *conn)
 		c->own_conn = conn_conf_ref(conn);
 		c->conf = conf;
 	}
-	conn_conf_unref(ike->conn);
-	ike->conn = conn_conf_ref(conn);
+	/* the same name: nothing that needs memory */
+	ike_set_conn(ike, conn);
 }
 
 static void sas_apply(struct agent *a, const struct conf *conf)

@@ -139,13 +139,6 @@ bool remote_id_fits(const struct conn_conf *conn, const struct ip_addr *remote, 
 	return id_equal(&id, got);
 }
 
-bool id_same(const struct conf_id *a, const struct conf_id *b)
-{
-	struct ike_id x = conf_id_view(a), y = conf_id_view(b);
-
-	return a->type && id_equal(&x, &y);
-}
-
 static unsigned int id_fit(const struct conn_conf *conn, const struct path *path,
 			   const struct ike_id *id_i, const struct ike_id *id_r)
 {

@@ -17,9 +17,8 @@ bool contact_is_initial(const struct ike_sa *ike)
 
 	if (ike->conn->unique == CONF_UNIQUE_NEVER)
 		return false;
-	TAILQ_FOREACH (other, &ike->agent->core->all, all)
-		if (other != ike && other->authenticated && other->conn &&
-		    strcmp(other->conn->name, ike->conn->name) == 0)
+	TAILQ_FOREACH (other, &ike->of_conn->list, in_conn)
+		if (other != ike && other->authenticated)
 			return false;
 	return true;
 }
@@ -51,9 +50,16 @@ static void on_older(struct timer *timer)
  */
 static void drop_older(struct ike_sa *ike, uint64_t wait_ms, const char *why)
 {
-	struct ike_sa *other;
+	bool initiator = false;
+	struct ike_sa *other = ike_next_same_peers(ike, initiator, NULL);
 
-	TAILQ_FOREACH (other, &ike->agent->core->all, all) {
+	for (;; other = ike_next_same_peers(ike, initiator, other)) {
+		if (!other && initiator)
+			return;
+		if (!other) {
+			initiator = true;
+			continue;
+		}
 		if (!contact_supersedes(ike, other))
 			continue;
 		ike_log(other, 1, "destroying duplicate IKE_SA for peer '%s', %s",
@@ -125,15 +131,15 @@ void contact_established(struct ike_sa *ike, bool initial_contact)
 	else if (ike->conn->unique == CONF_UNIQUE_REPLACE)
 		/* A peer that reauthenticates deletes the old one itself when it has all children anew. */
 		drop_older(ike, DUPLICATE_WAIT_MS, "replaced");
-	for (other = TAILQ_FIRST(&ike->agent->core->all); other; other = next) {
-		next = TAILQ_NEXT(other, all);
-		if (other == ike || !other->conn || strcmp(other->conn->name, ike->conn->name) != 0)
-			continue;
-		if (!ike->initiator && other->initiator && !other->auth_sent && !other->rekeyed &&
-		    (other->state == IKE_CONNECTING || other->state == IKE_CREATED))
+	for (other = ike->initiator ? NULL : TAILQ_FIRST(&ike->of_conn->attempts); other; other = next) {
+		next = TAILQ_NEXT(other, in_attempts);
+		if (other != ike && !other->auth_sent && !other->rekeyed)
 			join_attempt(ike, other);
-		else if (other->state == IKE_ESTABLISHED && ike->state == IKE_ESTABLISHED &&
-			 contact_same_peers(ike, other) && crossing(ike, other))
+	}
+	for (other = ike_next_same_peers(ike, !ike->initiator, NULL); other; other = next) {
+		next = ike_next_same_peers(ike, !ike->initiator, other);
+		if (other->of_conn == ike->of_conn && other->state == IKE_ESTABLISHED &&
+		    ike->state == IKE_ESTABLISHED && crossing(ike, other))
 			settle_crossing(ike, other);
 	}
 }

@@ -221,7 +221,6 @@ struct conn_conf *conn_by_ids(const struct agent *a, const struct path *path,
 void local_id_of(const struct conn_conf *conn, const struct ip_addr *local, struct conf_id *out);
 bool remote_id_fits(const struct conn_conf *conn, const struct ip_addr *remote, const struct ike_id *got);
 void id_store(const struct ike_id *id, struct conf_id *out);
-bool id_same(const struct conf_id *a, const struct conf_id *b);
 
 /* ---- resolve.c -------------------------------------------------------------------------------------------- */
 /* The peer's address: connect_resolved comes, at once or later; or the connect task fails. */

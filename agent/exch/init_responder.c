@@ -204,12 +204,11 @@ static void create(struct agent *a, const struct ike_msg *msg, const struct path
 		return;
 	}
 	ike->spi_i = msg->hdr.spi_i;
-	ike->conn = conn_conf_ref(conn);
 	ike->local = path->local;
 	ike->remote = path->remote;
 	ike->floated = path->local.port == a->gw.ike.port_nat_t;
 	ike_state_set(ike, IKE_CONNECTING);
-	if (ike_set_proposal(ike, chosen) < 0 || ike_suite_from(chosen, &ike->suite) < 0 ||
+	if (ike_set_conn(ike, conn) < 0 || ike_set_proposal(ike, chosen) < 0 || ike_suite_from(chosen, &ike->suite) < 0 ||
 	    take_request(ike, msg, path, datagram, digest) < 0) {
 		core_count(a, no_memory);
 		ike_end(ike, END_FAILED, NULL);

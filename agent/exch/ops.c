@@ -17,7 +17,11 @@ struct ike_sa *connect_new(struct agent *a, struct conn_conf *conn, uint32_t att
 		core_count(a, no_memory);
 		return NULL;
 	}
-	ike->conn = conn_conf_ref(conn);
+	if (ike_set_conn(ike, conn) < 0) {
+		core_count(a, no_memory);
+		ike_end(ike, END_FAILED, NULL);
+		return NULL;
+	}
 	ike->attempt = attempt;
 	return ike;
 }
@@ -25,11 +29,12 @@ struct ike_sa *connect_new(struct agent *a, struct conn_conf *conn, uint32_t att
 /* An IKE SA of this connection that can make the child, or that is being made by us. */
 static struct ike_sa *ike_for(const struct agent *a, const char *conn)
 {
+	const struct conn_sas *of = conn_sas_find(a, conn);
 	struct ike_sa *ike, *coming = NULL;
 
-	TAILQ_FOREACH (ike, &a->core->all, all) {
-		if (!ike->conn || strcmp(ike->conn->name, conn) != 0)
-			continue;
+	if (!of)
+		return NULL;
+	TAILQ_FOREACH (ike, &of->list, in_conn) {
 		/* The one that a rekey collision will end has no place for it. */
 		if (ike_usable(ike) && !timer_armed(&ike->half_open_timer))
 			return ike;
@@ -59,6 +64,7 @@ int child_initiate(struct agent *a, struct conn_conf *conn, const struct child_c
 		   struct outcome *o)
 {
 	struct child_sa *up = child_find_up(a, conn->name, conf->name, NULL);
+	const struct conn_sas *of;
 	struct ike_sa *ike;
 	struct task *t;
 
@@ -68,10 +74,9 @@ int child_initiate(struct agent *a, struct conn_conf *conn, const struct child_c
 	}
 	if (!engine_usable(a, o))
 		return o->error;
-	TAILQ_FOREACH (ike, &a->core->all, all) {
-		t = ike->conn && strcmp(ike->conn->name, conn->name) == 0
-			    ? task_find_create(ike, conf->name)
-			    : NULL;
+	of = conn_sas_find(a, conn->name);
+	for (ike = of ? TAILQ_FIRST(&of->list) : NULL; ike; ike = TAILQ_NEXT(ike, in_conn)) {
+		t = task_find_create(ike, conf->name);
 		if (t && b && batch_wait(b, &t->waiters) < 0)
 			return outcome_set(o, -ENOMEM, "no memory");
 		if (t)
@@ -276,48 +281,80 @@ static int nothing_found(const struct sa_select *sel, struct batch *b, struct ou
 typedef void (*ike_op)(struct ike_sa *ike, const struct sa_select *sel, struct batch *b);
 typedef void (*child_op)(struct child_sa *c, const struct sa_select *sel, struct batch *b);
 
+/* Numbers of SAs, in their order. */
+struct numbers {
+	uint32_t *at;
+	size_t n, cap;
+};
+
+static int number_cmp(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int number_add(struct numbers *l, uint32_t id)
+{
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? 2 * l->cap : 64;
+		uint32_t *more = realloc(l->at, cap * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		l->at = more;
+		l->cap = cap;
+	}
+	l->at[l->n++] = id;
+	return 0;
+}
+
+/* In the order of their numbers, each once, whatever happens to the lists meanwhile. */
 static unsigned int for_children(struct agent *a, const struct sa_select *sel, child_op op,
 				 struct batch *b)
 {
-	uint32_t last = 0;
+	struct numbers l = {0};
 	unsigned int n = 0;
+	struct child_sa *c;
+	struct ike_sa *ike;
 
-	for (;;) {
-		struct child_sa *next = NULL, *c;
-		struct ike_sa *ike;
-
-		/* In the order of their numbers, each once, whatever happened to the lists. */
-		TAILQ_FOREACH (ike, &a->core->all, all)
-			TAILQ_FOREACH (c, &ike->children, next)
-				if (c->id > last && (!next || c->id < next->id) &&
-				    child_selected(c, sel))
-					next = c;
-		if (!next)
-			return n;
-		last = next->id;
-		op(next, sel, b);
+	TAILQ_FOREACH (ike, &a->core->all, all)
+		TAILQ_FOREACH (c, &ike->children, next)
+			if (child_selected(c, sel) && number_add(&l, c->id) < 0)
+				core_count(a, no_memory);
+	if (l.n)
+		qsort(l.at, l.n, sizeof(*l.at), number_cmp);
+	for (size_t i = 0; i < l.n; i++) {
+		c = sa_find_child(a, l.at[i]);
+		if (!c || !child_selected(c, sel))
+			continue;
+		op(c, sel, b);
 		n++;
 	}
+	free(l.at);
+	return n;
 }
 
 static unsigned int for_ikes(struct agent *a, const struct sa_select *sel, ike_op op, struct batch *b)
 {
-	uint32_t last = 0, end = a->core->next_ike_id;
+	struct numbers l = {0};
 	unsigned int n = 0;
+	struct ike_sa *ike;
 
-	for (;;) {
-		struct ike_sa *next = NULL, *ike;
-
-		TAILQ_FOREACH (ike, &a->core->all, all)
-			if (ike->id > last && ike->id <= end && (!next || ike->id < next->id) &&
-			    ike_selected(ike, sel))
-				next = ike;
-		if (!next)
-			return n;
-		last = next->id;
-		op(next, sel, b);
+	TAILQ_FOREACH (ike, &a->core->all, all)
+		if (ike_selected(ike, sel) && number_add(&l, ike->id) < 0)
+			core_count(a, no_memory);
+	if (l.n)
+		qsort(l.at, l.n, sizeof(*l.at), number_cmp);
+	for (size_t i = 0; i < l.n; i++) {
+		ike = sa_find(a, l.at[i]);
+		if (!ike || !ike_selected(ike, sel))
+			continue;
+		op(ike, sel, b);
 		n++;
 	}
+	free(l.at);
+	return n;
 }
 
 static void report(struct agent *a, struct batch *b, const struct outcome *o)

@@ -22,9 +22,9 @@ static struct task *under_way(const struct ike_sa *ike)
 	struct ike_sa *other;
 	struct task *t;
 
-	if (!ike->reauthing)
+	if (!ike->reauthing || !ike->of_conn)
 		return NULL;
-	TAILQ_FOREACH (other, &ike->agent->core->all, all) {
+	TAILQ_FOREACH (other, &ike->of_conn->list, in_conn) {
 		t = task_find(other, TASK_REAUTH, 0);
 		if (t && old_of(ike->agent, t) == ike)
 			return t;

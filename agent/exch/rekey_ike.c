@@ -61,7 +61,6 @@ static struct ike_sa *make_ike(struct ike_sa *old, struct ike_nego *n, bool init
 		return NULL;
 	ike->spi_i = initiator ? n->spi_own : n->spi_peer;
 	ike->spi_r = initiator ? n->spi_peer : n->spi_own;
-	ike->conn = conn_conf_ref(old->conn);
 	ike->local = old->local;
 	ike->remote = old->remote;
 	ike->nat_local = old->nat_local;
@@ -82,6 +81,8 @@ static struct ike_sa *make_ike(struct ike_sa *old, struct ike_nego *n, bool init
 			    slice_of(n->nr.b, n->nr.n), secret_slice(&n->kx.shared), ike->spi_i,
 			    ike->spi_r, &ike->keys);
 	secret_free(&n->kx.shared);
+	if (err == 0)
+		err = ike_set_conn(ike, old->conn);
 	if (err == 0)
 		err = ike_set_proposal(ike, &n->chosen);
 	if (err == 0)

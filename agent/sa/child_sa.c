@@ -55,6 +55,32 @@ int child_state_set(struct child_sa *c, enum child_state to)
 	return 0;
 }
 
+/* Lists are kept: equal ones are one. */
+static uint32_t selectors_hash(const struct child_sa *c)
+{
+	uint32_t h = index_hash(INDEX_SEED, c->own_conn->name, strlen(c->own_conn->name));
+
+	h = index_hash(h, c->conf->name, strlen(c->conf->name));
+	h = index_hash(h, &c->ts_local, sizeof(c->ts_local));
+	return index_hash(h, &c->ts_remote, sizeof(c->ts_remote));
+}
+
+struct child_sa *child_next_same(const struct child_sa *c, const struct child_sa *prev)
+{
+	struct index_node *n = prev ? index_next(&prev->by_selectors)
+				    : index_find(&c->ike->agent->core->by_selectors, selectors_hash(c));
+
+	for (; n; n = index_next(n)) {
+		struct child_sa *other = index_owner(n, struct child_sa, by_selectors);
+
+		if (other->ts_local == c->ts_local && other->ts_remote == c->ts_remote &&
+		    strcmp(other->conf->name, c->conf->name) == 0 &&
+		    strcmp(ike_conn_name(other->ike), ike_conn_name(c->ike)) == 0)
+			return other;
+	}
+	return NULL;
+}
+
 struct child_sa *child_new(struct ike_sa *ike, struct conn_conf *conn, const struct child_conf *conf,
 			   struct engine_sa sa, const struct proposal *chosen,
 			   const struct ts_list *ts_local, const struct ts_list *ts_remote)
@@ -75,17 +101,12 @@ struct child_sa *child_new(struct ike_sa *ike, struct conn_conf *conn, const str
 	c->ts_remote = ts_keep(ts_remote);
 	if (!c->proposal || !c->ts_local || !c->ts_remote)
 		goto free_child;
-	TABLE_ADD(by_id, core->by_id, id, c);
-	if (!TABLE_HAS(by_id, core->by_id, c))
-		goto free_child;
-	TABLE_ADD(by_slot, core->by_slot, engine.slot, c);
-	if (!TABLE_HAS(by_slot, core->by_slot, c))
-		goto free_id;
+	index_add(&core->by_id, &c->by_id, index_hash_u64(c->id));
+	index_add(&core->by_slot, &c->by_slot, index_hash_u64(c->engine.slot));
+	index_add(&core->by_selectors, &c->by_selectors, selectors_hash(c));
 	TAILQ_INSERT_TAIL(&ike->children, c, next);
 	return c;
 
-free_id:
-	HASH_DELETE(by_id, core->by_id, c);
 free_child:
 	child_free(c);
 	return NULL;
@@ -102,18 +123,28 @@ void child_free(struct child_sa *c)
 
 struct child_sa *sa_find_child(struct agent *a, uint32_t id)
 {
-	struct child_sa *c;
+	struct index_node *n = index_find(&a->core->by_id, index_hash_u64(id));
 
-	HASH_FIND(by_id, a->core->by_id, &id, sizeof(id), c);
-	return c;
+	for (; n; n = index_next(n)) {
+		struct child_sa *c = index_owner(n, struct child_sa, by_id);
+
+		if (c->id == id)
+			return c;
+	}
+	return NULL;
 }
 
 struct child_sa *child_find_slot(const struct agent *a, struct engine_sa sa)
 {
-	struct child_sa *c;
+	struct index_node *n = index_find(&a->core->by_slot, index_hash_u64(sa.slot));
 
-	HASH_FIND(by_slot, a->core->by_slot, &sa.slot, sizeof(sa.slot), c);
-	return c && c->engine.generation == sa.generation ? c : NULL;
+	for (; n; n = index_next(n)) {
+		struct child_sa *c = index_owner(n, struct child_sa, by_slot);
+
+		if (c->engine.slot == sa.slot && c->engine.generation == sa.generation)
+			return c;
+	}
+	return NULL;
 }
 
 struct child_sa *child_find_spi_out(const struct ike_sa *ike, uint32_t spi)
@@ -129,11 +160,14 @@ struct child_sa *child_find_spi_out(const struct ike_sa *ike, uint32_t spi)
 struct child_sa *child_find_up(const struct agent *a, const char *conn, const char *child,
 			       const struct child_sa *not)
 {
+	const struct conn_sas *of = conn_sas_find(a, conn);
 	struct ike_sa *ike;
 	struct child_sa *c;
 
-	TAILQ_FOREACH (ike, &a->core->all, all) {
-		if (!ike_usable(ike) || strcmp(ike_conn_name(ike), conn) != 0)
+	if (!of)
+		return NULL;
+	TAILQ_FOREACH (ike, &of->list, in_conn) {
+		if (!ike_usable(ike))
 			continue;
 		TAILQ_FOREACH (c, &ike->children, next)
 			if (c != not && child_up(c) && strcmp(c->conf->name, child) == 0)
@@ -199,8 +233,9 @@ void child_drop(struct child_sa *c)
 	timer_disarm(&core->timers, &c->rekey_timer);
 	timer_disarm(&core->timers, &c->expire_timer);
 	timer_disarm(&core->timers, &c->switch_timer);
-	HASH_DELETE(by_id, core->by_id, c);
-	HASH_DELETE(by_slot, core->by_slot, c);
+	index_del(&core->by_id, &c->by_id);
+	index_del(&core->by_slot, &c->by_slot);
+	index_del(&core->by_selectors, &c->by_selectors);
 	TAILQ_REMOVE(&c->ike->children, c, next);
 	TAILQ_INSERT_TAIL(&core->freed_children, c, next);
 	core_later(a, 0);

@@ -38,6 +38,15 @@ void core_later(struct agent *a, uint64_t due_ms)
 		timer_arm(&core->timers, &core->later, due_ms, on_later);
 }
 
+static void indexes_free(struct agent_core *core)
+{
+	struct index *all[] = {&core->by_spi, &core->by_number, &core->by_peers,
+			       &core->by_id,  &core->by_slot,	&core->by_selectors};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		index_free(all[i]);
+}
+
 int agent_core_open(struct agent *a)
 {
 	struct agent_core *core = calloc(1, sizeof(*core));
@@ -48,6 +57,7 @@ int agent_core_open(struct agent *a)
 	core->agent = a;
 	core->parts = a->parts ? a->parts : &agent_parts_real;
 	TAILQ_INIT(&core->all);
+	indexes_free(core);
 	TAILQ_INIT(&core->dead);
 	TAILQ_INIT(&core->freed_children);
 	TAILQ_INIT(&core->fading);
@@ -111,6 +121,7 @@ void agent_core_close(struct agent *a, bool polite)
 		ike_free(ike);
 	timer_disarm(&core->timers, &core->later);
 	timers_close(&core->timers);
+	indexes_free(core);
 	conf_free(core->conf);
 	free(core->slots);
 	secret_wipe(&core->jar, sizeof(core->jar));

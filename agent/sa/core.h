@@ -15,6 +15,14 @@ struct ike_slot {
 	uint32_t generation, next_free;
 };
 
+/* The IKE SAs of one connection, by its name: the connection itself may be another after a reload. */
+struct conn_sas {
+	char name[CONF_NAME_MAX];
+	TAILQ_HEAD(, ike_sa) list;     /* oldest first */
+	TAILQ_HEAD(, ike_sa) attempts; /* of them: ours, neither established nor dead */
+	UT_hash_handle hh;
+};
+
 /* Half-open IKE SAs of one source address. */
 struct source {
 	uint8_t ip[16];
@@ -74,8 +82,9 @@ struct agent_core {
 	struct ike_slot *slots;
 	uint32_t n_slots, free_slot;
 	uint32_t n_ike; /* in `all` */
-	struct ike_sa *by_spi;
-	struct child_sa *by_id, *by_slot;
+	struct index by_spi, by_number, by_peers; /* struct ike_sa */
+	struct index by_id, by_slot, by_selectors; /* struct child_sa */
+	struct conn_sas *by_conn;
 	struct setup *by_init;
 	struct source *sources;
 	unsigned int half_open;
@@ -113,6 +122,17 @@ struct ike_sa *ike_new(struct agent *a, bool initiator, uint64_t spi);
 uint64_t ike_spi_new(struct agent *a);
 struct ike_sa *ike_find_ref(const struct agent *a, struct sa_ref ref);
 struct ike_sa *ike_find_spi(const struct agent *a, uint64_t own_spi);
+/* Whose connection it is, by a reference of its own; NULL: nobody's. 0, or -ENOMEM: as before. */
+int ike_set_conn(struct ike_sa *ike, struct conn_conf *conn);
+/* The IKE SAs of a connection of this name; NULL: none. */
+struct conn_sas *conn_sas_find(const struct agent *a, const char *conn);
+/* Established or dead. */
+void ike_attempt_over(struct ike_sa *ike);
+bool id_same(const struct conf_id *a, const struct conf_id *b);
+/* Authenticated: found by its identities from now on, until it is dead. */
+void ike_index_peers(struct ike_sa *ike);
+/* Authenticated IKE SAs of the same two identities with the role `initiator` of ours, newest first; prev NULL at first. */
+struct ike_sa *ike_next_same_peers(const struct ike_sa *ike, bool initiator, const struct ike_sa *prev);
 /* A new value of a kept member; 0 or -ENOMEM: then the old one stays. */
 int ike_set_proposal(struct ike_sa *ike, const struct proposal *chosen);
 int ike_set_local_id(struct ike_sa *ike, const struct conf_id *id);
@@ -152,6 +172,8 @@ struct child_sa *child_new(struct ike_sa *ike, struct conn_conf *conn, const str
 /* Drops what it refers to, and frees it. Out of all tables already. */
 void child_free(struct child_sa *c);
 struct child_sa *child_find_slot(const struct agent *a, struct engine_sa sa);
+/* Child SAs of the same names and selectors, newest first, `c` itself among them; prev NULL at first. */
+struct child_sa *child_next_same(const struct child_sa *c, const struct child_sa *prev);
 struct child_sa *child_find_spi_out(const struct ike_sa *ike, uint32_t spi);
 /* Carries traffic or may: INSTALLED or REKEYING. */
 static inline bool child_up(const struct child_sa *c)

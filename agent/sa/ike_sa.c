@@ -57,6 +57,8 @@ int ike_state_set(struct ike_sa *ike, enum ike_state to)
 	if (half_open(ike, from))
 		a->core->half_open--;
 	ike->state = to;
+	if (to != IKE_CONNECTING)
+		ike_attempt_over(ike);
 	ike_log(ike, 2, "IKE_SA %s[%u] state change: %s => %s", ike_conn_name(ike), ike->id,
 		ike_state_name(from), ike_state_name(to));
 	return 0;

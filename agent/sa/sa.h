@@ -6,6 +6,7 @@
 #include "agent/engine/engine.h"
 #include "common/log.h"
 #include "handle.h"
+#include "index.h"
 #include "timer.h"
 
 #include <sys/queue.h>
@@ -73,7 +74,8 @@ struct child_sa {
 	bool lost;	      /* the engine forgot its keys: make it anew when a rekey is refused */
 	uint8_t nonce_low[IKE_NONCE_MAX]; /* lower nonce of the exchange that made it: rekey collisions */
 	uint16_t nonce_low_len;
-	UT_hash_handle by_id, by_slot;
+	struct index_node by_id, by_slot;
+	struct index_node by_selectors; /* of the connection, the child and both lists */
 };
 TAILQ_HEAD(child_list, child_sa);
 
@@ -108,6 +110,7 @@ struct ike_sa {
 	bool nat_local, nat_remote, floated, authenticated, peer_childless, peer_fragmentation;
 	bool auth_sent;	 /* IKE_AUTH went out: the peer may have established it */
 	bool nat_forced; /* we sent a false source hash: UDP encapsulation though there may be no NAT */
+	bool attempting; /* in of_conn->attempts */
 	bool rekeyed;	 /* made by a rekey, not by IKE_SA_INIT */
 	bool reauthing;	 /* an IKE SA that will replace this one is being made */
 	bool undecided;	 /* made by the peer's rekey while ours is under way: it has no children yet */
@@ -144,7 +147,11 @@ struct ike_sa {
 	uint64_t created_ms, established_ms, rekey_ms, expire_ms, reauth_ms, last_in_ms, last_out_ms;
 	struct setup *setup;	 /* what IKE_SA_INIT and IKE_AUTH need and nothing after them */
 	struct exchange_in *in;	 /* the peer's request being answered across a wait, or NULL */
-	UT_hash_handle by_spi;	 /* by our SPI */
+	struct index_node by_spi;    /* by our SPI */
+	struct index_node by_number; /* by id, until it is dead */
+	struct index_node by_peers;  /* by both identities and role, while authenticated */
+	struct conn_sas *of_conn;    /* those of the same connection's name; NULL without a connection */
+	TAILQ_ENTRY(ike_sa) in_conn, in_attempts;
 	TAILQ_ENTRY(ike_sa) all;
 };
 TAILQ_HEAD(ike_list, ike_sa);
