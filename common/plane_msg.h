@@ -12,7 +12,7 @@
  * when the agent goes away. Each request is answered by one PLANE_ACK with the same number, in order.
  */
 enum { PLANE_PROTOCOL = 2, PLANE_TS_MAX = 16, PLANE_KEY_MAX = 64, PLANE_TEXT_MAX = 128,
-       PLANE_PORTS_MAX = 32 };
+       PLANE_PORTS_MAX = 32, PLANE_TFC_MTU = UINT16_MAX };
 
 enum plane_type {
 	PLANE_HELLO = 1, /* both ways, first */
@@ -60,7 +60,7 @@ struct plane_sa_add {
 	uint16_t replay_window;		      /* inbound, 0 = no check */
 	uint16_t sport, dport;		      /* UDP encapsulation, 0 = plain ESP */
 	uint16_t worker;
-	uint16_t tfc; /* pad inner packets to this length, 0 = no */
+	uint16_t tfc; /* tunnel mode: pad inner packets to this length or what the path takes, 0 = no */
 	uint8_t src[16], dst[16];	      /* outer addresses of packets of this direction */
 	uint64_t soft_bytes, hard_bytes, soft_packets, hard_packets; /* 0 = none */
 	uint64_t seq; /* outbound: last number that may have been used */

@@ -23,13 +23,27 @@ static void events(struct worker *w, const struct sa_out *sa, unsigned int ev)
 		worker_event(w, PLANE_EV_HARD, sa->slot, sa->generation, sa->spi, PLANE_OUT, NULL);
 }
 
+/* The link the outer packet leaves by decides; before it is known, the usual size. */
+static uint32_t inner_mtu(struct worker *w, const struct sa_out *sa)
+{
+	const struct next_hop *nh = nh_cache_find(w->nh, sa->dst);
+	uint32_t path = nh && nh->mtu ? nh->mtu : PATH_MTU_DEFAULT;
+
+	return mtu_inner(&sa->shape, path);
+}
+
 static void batch_seal(struct out_batch *b)
 {
 	const struct next_hop *nh;
 	unsigned int ev;
+	uint32_t mtu;
 
 	if (!b->n)
 		return;
+	if (b->sa->tfc_wanted) {
+		mtu = inner_mtu(b->w, b->sa);
+		b->sa->tfc = b->sa->tfc_wanted < mtu ? b->sa->tfc_wanted : (uint16_t)mtu;
+	}
 	ev = esp_seal(b->sa, b->v, b->n, b->w->now_ns);
 	if (ev)
 		events(b->w, b->sa, ev);
@@ -58,15 +72,6 @@ static void batch_put(void *ctx, struct pkt *p)
 	b->v[b->n++] = p;
 	if (b->n == PKT_BURST)
 		batch_seal(b);
-}
-
-/* The link the outer packet leaves by decides; before it is known, the usual size. */
-static uint32_t inner_mtu(struct worker *w, const struct sa_out *sa)
-{
-	const struct next_hop *nh = nh_cache_find(w->nh, sa->dst);
-	uint32_t path = nh && nh->mtu ? nh->mtu : PATH_MTU_DEFAULT;
-
-	return mtu_inner(&sa->shape, path);
 }
 
 static enum xs_drop check4(struct worker *w, struct pkt *p, uint32_t mtu)

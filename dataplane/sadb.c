@@ -198,7 +198,7 @@ int sa_out_new(struct sa_out **out, const struct plane_sa_add *add, struct xs_ma
 	sa->stat = &maps->sa_stat[add->slot].out;
 	sa->seq_map = &maps->sa_seq[add->slot];
 	sa->seq = sa->reserved = first_seq(add, sa->seq_map);
-	sa->tfc = add->tfc;
+	sa->tfc = sa->tfc_wanted = add->mode == XS_TUNNEL ? add->tfc : 0; /* RFC 4303 2.7 */
 	sa->worker = add->worker;
 	sa->shape = (struct esp_shape){.outer_len = sa->outer.len, .iv_len = suite->iv_len,
 				       .icv_len = suite->icv_len, .align = suite->align};

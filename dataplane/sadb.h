@@ -73,12 +73,13 @@ struct sa_out {
 	uint64_t reserved; /* numbers up to here are written off in sa_seq */
 	volatile struct xs_sa_seq *seq_map;
 	uint16_t ip_id;
-	uint16_t tfc;
+	uint16_t tfc; /* pad to this length now: what is wanted, as far as the path takes it */
 	uint16_t worker;
 	bool random_iv;
 	struct outer outer;
 	struct sa_count count;
 	/* warm */
+	uint16_t tfc_wanted;
 	uint64_t iv_offset; /* counter IVs are number plus this: 0, except where an IV is given (tests/vectors) */
 	struct esp_shape shape;
 	uint8_t src[16], dst[16];

@@ -82,10 +82,10 @@ static int read_tfc(const struct settings *s, const struct settings_key *key, vo
 	uint64_t v;
 
 	if (strcmp(key->value, "mtu") == 0)
-		return settings_err(err, s, key, "'mtu' is not supported yet; it must be a length");
-	if (settings_uint(key->value, UINT16_MAX, &v) < 0)
+		v = CHILD_TFC_MTU;
+	else if (settings_uint(key->value, UINT16_MAX, &v) < 0)
 		return settings_err(err, s, key,
-				    "'%.64s' is not allowed; it must be a number from 0 to 65535",
+				    "'%.64s' is not allowed; it must be mtu or a number from 0 to 65535",
 				    key->value);
 	c->tfc_padding = (uint16_t)v;
 	return 0;

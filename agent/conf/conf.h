@@ -40,6 +40,8 @@ struct conf_id {
 	char text[256]; /* as configured, for people */
 };
 
+enum { CHILD_TFC_MTU = UINT16_MAX };
+
 struct child_conf {
 	char name[CONF_NAME_MAX];
 	const char *file; /* kept */
@@ -58,7 +60,7 @@ struct child_conf {
 	uint64_t inactivity;
 	uint32_t reqid, priority;
 	uint32_t replay_window;
-	uint16_t tfc_padding;
+	uint16_t tfc_padding; /* bytes, CHILD_TFC_MTU: as large as the path takes */
 	bool copy_df, copy_ecn, copy_dscp_out, copy_dscp_in;
 	bool sha256_96;
 };

@@ -110,7 +110,8 @@ static void fill_add(struct plane_sa_add *m, const struct xs_sa *row, const stru
 	m->sport = row->sport;
 	m->dport = row->dport;
 	m->worker = row->worker;
-	m->tfc = c->conf->tfc_padding;
+	m->tfc = c->no_tfc ? 0 : c->conf->tfc_padding; /* RFC 7296 1.3.1 */
+	_Static_assert((int)CHILD_TFC_MTU == (int)PLANE_TFC_MTU, "largest padding");
 	memcpy(m->src, row->src.b, sizeof(m->src));
 	memcpy(m->dst, row->dst.b, sizeof(m->dst));
 	m->soft_bytes = c->soft_bytes;

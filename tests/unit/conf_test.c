@@ -454,10 +454,10 @@ static void mistakes(void **state)
 	    {CHILD("rekey_bytes = 1t"), NET
 	     "rekey_bytes: '1t' is not allowed; it must be a number of bytes such as 500m or 2g, "
 	     "from 0 to 9223372036854775807"},
-	    {CHILD("tfc_padding = mtu"),
-	     NET "tfc_padding: 'mtu' is not supported yet; it must be a length"},
+	    {CHILD("tfc_padding = MTU"),
+	     NET "tfc_padding: 'MTU' is not allowed; it must be mtu or a number from 0 to 65535"},
 	    {CHILD("tfc_padding = 65536"),
-	     NET "tfc_padding: '65536' is not allowed; it must be a number from 0 to 65535"},
+	     NET "tfc_padding: '65536' is not allowed; it must be mtu or a number from 0 to 65535"},
 	    {CHILD("copy_dscp = both"),
 	     NET "copy_dscp: 'both' is not allowed; it must be one of out, in, yes, no"},
 	    {CHILD("updown = /bin/x"), NET "updown: known, but not supported yet"},
