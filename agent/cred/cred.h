@@ -7,10 +7,10 @@
 #include "agent/wire/msg.h"
 
 /*
- * Certificates, raw public keys and what is trusted. `struct cred` is one immutable snapshot of what
- * the directories beside swanctl.conf hold (x509, x509ca, x509ocsp, x509crl, pubkey) and what the
- * configuration names; a reload makes another one. `struct creds` is the service on top of it: it
- * verifies peers by jobs on worker threads, and has revocation status fetched on the way.
+ * Certificates, raw public keys and what is trusted. `struct cred` is one immutable snapshot of
+ * what the directories beside swanctl.conf hold (x509, x509ca, x509ocsp, x509crl, pubkey) and what
+ * the configuration names; a reload makes another one. `struct creds` is the service on top of it:
+ * it verifies peers by jobs on worker threads, and has revocation status fetched on the way.
  * OpenSSL reads all certificates.
  */
 enum {
@@ -34,7 +34,8 @@ struct cred_rules {
 	struct sig_rules cert_sig; /* signatures and keys of the chain */
 };
 
-/* ---- the snapshot -------------------------------------------------------------------------------- */
+/* ---- the snapshot
+ * -------------------------------------------------------------------------------- */
 struct cred;
 /* Reads the directories beside `conf_path` and every file that `root`, the tree of that file, names
  * in connections and authorities. A directory that does not exist is empty. NULL, errno and *err
@@ -57,14 +58,15 @@ struct cred_entry {
 };
 bool cred_entry_at(const struct cred *c, unsigned int i, struct cred_entry *out);
 
-/* ---- our own side --------------------------------------------------------------------------------- */
+/* ---- our own side
+ * --------------------------------------------------------------------------------- */
 /* What we authenticate with; slices live as long as the snapshot. */
 struct cred_own {
 	struct sig_key_info key;
-	struct slice spki;    /* the keys role knows the private key by this, or by key.id */
-	struct ike_id id;     /* the one to send: the configured one (a DN as the certificate writes
-			       * it), the certificate's subject when none is; type 0 of a raw key */
-	uint8_t encoding;     /* of the CERT payloads: CERT_X509 or CERT_RAW_PUBLIC_KEY */
+	struct slice spki; /* the keys role knows the private key by this, or by key.id */
+	struct ike_id id;  /* the one to send: the configured one (a DN as the certificate writes
+			    * it), the certificate's subject when none is; type 0 of a raw key */
+	uint8_t encoding;  /* of the CERT payloads: CERT_X509 or CERT_RAW_PUBLIC_KEY */
 	struct slice cert[CRED_CHAIN_MAX]; /* what to send, leaf first, no self-signed ones */
 	unsigned int n_certs;
 };
@@ -79,13 +81,15 @@ int cred_own(const struct cred *c, const struct cred_rules *local, const struct 
 	     const struct ike_cert_pl *certreq, unsigned int n_certreq, int64_t now,
 	     bool (*has_key)(void *ctx, const uint8_t id[SIG_KEY_ID_LEN]), void *ctx,
 	     struct cred_own *out, char text[CRED_TEXT_MAX]);
-/* RFC 7296 3.7: SHA-1 hashes of the keys of the CAs that a remote section trusts, for one CERTREQ of
- * CERT_X509. How many bytes; 0 when there is none. At most cap / 20 of them. */
-size_t cred_certreq(const struct cred *c, const struct cred_rules *remote, uint8_t *out, size_t cap);
+/* RFC 7296 3.7: SHA-1 hashes of the keys of the CAs that a remote section trusts, for one CERTREQ
+ * of CERT_X509. How many bytes; 0 when there is none. At most cap / 20 of them. */
+size_t cred_certreq(const struct cred *c, const struct cred_rules *remote, uint8_t *out,
+		    size_t cap);
 /* True when the remote section lists raw public keys: a CERTREQ of CERT_RAW_PUBLIC_KEY says so. */
 bool cred_wants_raw(const struct cred *c, const struct cred_rules *remote);
 
-/* ---- the peer's side ------------------------------------------------------------------------------- */
+/* ---- the peer's side
+ * ------------------------------------------------------------------------------- */
 /* What a peer has said; all of it is copied. */
 struct cred_peer {
 	const struct ike_cert_pl *cert; /* payloads as received, of any encoding */
@@ -99,9 +103,10 @@ struct cred_peer {
 
 /* What came out. */
 struct cred_verdict {
-	int error; /* 0: the peer is who it says. -EACCES not trusted, -EBADMSG signature or encoding
-		    * wrong, -ENOTSUP method, -EKEYREJECTED weak or not allowed, -ENOMEM, -EBUSY */
-	char text[CRED_TEXT_MAX]; /* which rule failed, or what was accepted; printable */
+	int error; /* 0: the peer is who it says. -EACCES not trusted, -EBADMSG signature or
+		    * encoding wrong, -ENOTSUP method, -EKEYREJECTED weak or not allowed, -ENOMEM,
+		    * -EBUSY */
+	char text[CRED_TEXT_MAX];    /* which rule failed, or what was accepted; printable */
 	char subject[CRED_TEXT_MAX]; /* of the certificate; "" for raw keys */
 	char ca[CRED_TEXT_MAX];	     /* subject of the anchor; "" without one */
 	enum sig_scheme scheme;
@@ -116,7 +121,8 @@ struct event_base;
  * fetched for the first time. NULL and errno. */
 struct creds *creds_new(struct event_base *base, struct jobs *jobs, const char *exe);
 void creds_free(struct creds *s); /* open verifications get no callback */
-/* Takes over a reference to the snapshot, drops the one before. Cached CRLs and OCSP answers stay. */
+/* Takes over a reference to the snapshot, drops the one before. Cached CRLs and OCSP answers stay.
+ */
 void creds_set(struct creds *s, struct cred *c);
 const struct cred *creds_get(const struct creds *s); /* NULL before the first */
 /*

@@ -59,9 +59,12 @@ static int check_ec(const EVP_PKEY *p, struct sig_key_info *k, const char **why)
 		uint16_t bits;
 		uint8_t old;
 	} curves[] = {
-	    {NID_X9_62_prime256v1, 256, SIG_ECDSA_256}, {NID_secp384r1, 384, SIG_ECDSA_384},
-	    {NID_secp521r1, 521, SIG_ECDSA_521},	{NID_brainpoolP256r1, 256, 0},
-	    {NID_brainpoolP384r1, 384, 0},		{NID_brainpoolP512r1, 512, 0},
+	    {NID_X9_62_prime256v1, 256, SIG_ECDSA_256},
+	    {NID_secp384r1, 384, SIG_ECDSA_384},
+	    {NID_secp521r1, 521, SIG_ECDSA_521},
+	    {NID_brainpoolP256r1, 256, 0},
+	    {NID_brainpoolP384r1, 384, 0},
+	    {NID_brainpoolP512r1, 512, 0},
 	};
 	char name[64];
 	size_t n;
@@ -226,7 +229,8 @@ int sig_verify(enum sig_scheme s, struct slice spki, struct slice octets, struct
 	if (is_raw(s))
 		signature.p = der;
 	m = EVP_MD_CTX_new();
-	/* OpenSSL encodes what PKCS#1 v1.5 and DER must look like, and compares: nothing is skipped. */
+	/* OpenSSL encodes what PKCS#1 v1.5 and DER must look like, and compares: nothing is
+	 * skipped. */
 	ok = m && EVP_DigestVerifyInit_ex(m, &c, sig_row(s)->digest, NULL, NULL, p, NULL) > 0 &&
 	     padding(c, s);
 	r = ok ? 0 : -ENOTSUP;
@@ -259,7 +263,8 @@ int sig_sign(const struct sig_key *k, enum sig_scheme s, struct slice octets, ui
 	return r;
 }
 
-/* ---- private keys ------------------------------------------------------------------------------- */
+/* ---- private keys -------------------------------------------------------------------------------
+ */
 struct passphrase {
 	const char *text;
 	bool asked;
@@ -282,8 +287,8 @@ static EVP_PKEY *private_decode(struct slice bytes, struct passphrase *pass)
 {
 	BIO *bio = BIO_new_mem_buf(bytes.p, (int)bytes.n);
 	EVP_PKEY *p = NULL;
-	OSSL_DECODER_CTX *d = OSSL_DECODER_CTX_new_for_pkey(&p, NULL, NULL, NULL, EVP_PKEY_KEYPAIR,
-							    NULL, NULL);
+	OSSL_DECODER_CTX *d =
+	    OSSL_DECODER_CTX_new_for_pkey(&p, NULL, NULL, NULL, EVP_PKEY_KEYPAIR, NULL, NULL);
 	int at = -1;
 
 	if (!bio || !d || !OSSL_DECODER_CTX_set_pem_password_cb(d, give_passphrase, pass))
@@ -303,7 +308,8 @@ out:
 	return p;
 }
 
-/* Signs and verifies: a key whose halves do not belong together would only fail in front of peers. */
+/* Signs and verifies: a key whose halves do not belong together would only fail in front of peers.
+ */
 static int prove(const struct sig_key *k)
 {
 	static const uint8_t text[] = "xdpsec";

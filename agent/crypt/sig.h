@@ -7,9 +7,9 @@
 #include <stdbool.h>
 
 /*
- * Signatures of IKE_AUTH (RFC 7296 2.15, RFC 4754, RFC 7427, RFC 8420) over OpenSSL EVP. Public keys
- * at this boundary are DER SubjectPublicKeyInfo, private keys are opaque. Encodings are exact: what
- * is not the one encoding of a signature is refused, and so are keys that are too weak.
+ * Signatures of IKE_AUTH (RFC 7296 2.15, RFC 4754, RFC 7427, RFC 8420) over OpenSSL EVP. Public
+ * keys at this boundary are DER SubjectPublicKeyInfo, private keys are opaque. Encodings are exact:
+ * what is not the one encoding of a signature is refused, and so are keys that are too weak.
  */
 enum sig_scheme {
 	SIG_NONE,
@@ -20,9 +20,9 @@ enum sig_scheme {
 	SIG_PSS_SHA256, /* RSASSA-PSS, salt as long as the hash, MGF1 with the same hash */
 	SIG_PSS_SHA384,
 	SIG_PSS_SHA512,
-	SIG_ECDSA_256, /* RFC 4754: r | s; P-256 with SHA-256, */
-	SIG_ECDSA_384, /* P-384 with SHA-384, */
-	SIG_ECDSA_521, /* P-521 with SHA-512 */
+	SIG_ECDSA_256,	  /* RFC 4754: r | s; P-256 with SHA-256, */
+	SIG_ECDSA_384,	  /* P-384 with SHA-384, */
+	SIG_ECDSA_521,	  /* P-521 with SHA-512 */
 	SIG_ECDSA_SHA256, /* RFC 7427: DER; any curve of ours, brainpool too */
 	SIG_ECDSA_SHA384,
 	SIG_ECDSA_SHA512,
@@ -33,7 +33,7 @@ enum sig_scheme {
 
 enum {
 	SIG_RSA_BITS_MIN = 2048,
-	SIG_RSA_BITS_MAX = 8192,      /* more would be work for who knows whom */
+	SIG_RSA_BITS_MAX = 8192,	/* more would be work for who knows whom */
 	SIG_MAX = SIG_RSA_BITS_MAX / 8, /* bytes of any signature */
 	SIG_ALGID_MAX = 80,
 	SIG_AUTH_MAX = 1 + SIG_ALGID_MAX + SIG_MAX, /* bytes of any AUTH data */
@@ -41,7 +41,8 @@ enum {
 	SIG_KEY_ID_LEN = 20,
 };
 
-/* Hash algorithms of SIGNATURE_HASH_ALGORITHMS (RFC 7427 7, RFC 8420 2); sets are bits 1 << code. */
+/* Hash algorithms of SIGNATURE_HASH_ALGORITHMS (RFC 7427 7, RFC 8420 2); sets are bits 1 << code.
+ */
 enum sig_hash {
 	SIG_HASH_SHA1 = 1,
 	SIG_HASH_SHA256 = 2,
@@ -69,8 +70,8 @@ struct sig_key_info {
 
 /* What the configuration allows. All zero: whatever is not weak. */
 struct sig_rules {
-	uint32_t schemes;	   /* bits 1 << enum sig_scheme; 0 = all. Says SHA-1 of method 1, too */
-	uint32_t keys;		   /* bits 1 << enum sig_key_type; 0 = all */
+	uint32_t schemes; /* bits 1 << enum sig_scheme; 0 = all. Says SHA-1 of method 1, too */
+	uint32_t keys;	  /* bits 1 << enum sig_key_type; 0 = all */
 	uint16_t rsa_min, ec_min; /* bits; 0 = SIG_RSA_BITS_MIN and 256 */
 };
 
@@ -85,8 +86,8 @@ const char *sig_key_type_name(enum sig_key_type t);
 int sig_key_check(struct slice spki, struct sig_key_info *info, const char **why);
 /* May this key sign by this scheme at all? */
 bool sig_key_fits(const struct sig_key_info *k, enum sig_scheme s);
-/* Is the scheme with this key allowed? SIG_RSA_SHA1 from a peer that announced better hashes is not,
- * unless the rules name it (hashes 0: it announced none). */
+/* Is the scheme with this key allowed? SIG_RSA_SHA1 from a peer that announced better hashes is
+ * not, unless the rules name it (hashes 0: it announced none). */
 bool sig_allowed(const struct sig_rules *rules, const struct sig_key_info *k, enum sig_scheme s,
 		 uint32_t peer_hashes);
 /* The best scheme to sign with. peer_hashes 0: the peer does not know RFC 7427, the old methods
