@@ -31,13 +31,14 @@ struct conf_addr {
 	char host[256];	       /* a DNS name, resolved when initiating; else "" */
 };
 
-/* An identity as written; any: %any. Wildcards come with certificates. */
+/* An identity as written; any: %any. */
 struct conf_id {
 	uint8_t type; /* enum ike_id_type, 0 = not given (then the address is used) or %any */
 	bool any;
+	bool wild; /* of FQDN and e-mail: `b` is what follows the asterisk; of a DN: values are `*` */
 	uint16_t n;
-	uint8_t b[256];
-	char text[256]; /* as configured, for people */
+	uint8_t b[IKE_ID_MAX];
+	char text[IKE_ID_MAX]; /* as configured, for people */
 };
 
 enum { CHILD_TFC_MTU = UINT16_MAX };
@@ -122,21 +123,26 @@ const struct child_conf *conn_child(const struct conn_conf *c, const char *name)
 int conf_proposal(const char *text, enum ike_proto proto, struct proposals *out, char *err, size_t errlen);
 /* What "default" means, RFC 8247 and RFC 8221 deciding: an AEAD proposal and one without. */
 void conf_proposals_default(enum ike_proto proto, struct proposals *out);
-/* Identity from text: "192.0.2.1", "gw.example", "a@b.c", "@#6b6579" (key id in hex), "%any", with the
- * prefixes ipv4: ipv6: fqdn: dns: email: rfc822: userfqdn: keyid:, behind which # means hex. -EINVAL when it is
- * none, -ENOTSUP for distinguished names and wildcards. */
+/* Identity from text: "192.0.2.1", "gw.example", "a@b.c", "C=CH, O=x, CN=gw", "@#6b6579" (key id in hex), "%any",
+ * with the prefixes ipv4: ipv6: fqdn: dns: email: rfc822: userfqdn: keyid: asn1dn:, behind which # means hex.
+ * -EINVAL when it is none, -ENOTSUP for wildcards, patterns and general names. */
 int conf_id_parse(const char *text, struct conf_id *out);
+/* The same for what a peer is expected to be: "*.example.org" (anything in front, several labels too),
+ * "*@example.org", "C=CH, O=*, CN=gw" (the same attributes in the same order) are allowed. */
+int conf_id_parse_pattern(const char *text, struct conf_id *out);
 /* "10.0.0.0/8[tcp/80]", "10.1.0.1-10.1.0.9", "::/0", "dynamic[udp]"; *dynamic tells the last. -EINVAL. */
 int conf_ts_parse(const char *text, struct ts *out, bool *dynamic);
 /* "192.0.2.1", "10.0.0.0/8", "10.0.0.1-10.0.0.9", "%any", "gw.example"; -EINVAL. */
 int conf_addr_parse(const char *text, struct conf_addr *out);
 /* Text of an identity received or configured; returns buf. Unprintable bytes are escaped. */
-enum { ID_STRLEN = 300 };
+enum { ID_STRLEN = 512 };
 const char *id_str(const struct ike_id *id, char buf[ID_STRLEN]);
 struct ike_id conf_id_view(const struct conf_id *id);
-/* Same type and bytes; FQDN and e-mail without regard to case. */
+/* Same type and bytes, parsing nothing; FQDN and e-mail without regard to case. */
+bool id_bytes_equal(const struct ike_id *a, const struct ike_id *b);
+/* The same, and names that RFC 5280 7.1 holds for equal. */
 bool id_equal(const struct ike_id *a, const struct ike_id *b);
-/* Does a received identity satisfy what is configured: %any, or equal? */
+/* Does a received identity satisfy what is configured: %any, equal, or fitting its wildcards? */
 bool conf_id_matches(const struct conf_id *want, const struct ike_id *got);
 /* Does an address lie in this entry? Family 0 matches all, and so does a name: identities decide then. */
 bool conf_addr_matches(const struct conf_addr *a, const struct ip_addr *ip);

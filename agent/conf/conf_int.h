@@ -24,6 +24,8 @@ int conf_read_addrs(const struct settings *s, const struct settings_key *key, st
 		    unsigned int *n, struct settings_error *err);
 int conf_read_id(const struct settings *s, const struct settings_key *key, struct conf_id *out,
 		 struct settings_error *err);
+int conf_read_id_pattern(const struct settings *s, const struct settings_key *key,
+			 struct conf_id *out, struct settings_error *err);
 /* The selector list that says "dynamic" alone. */
 void conf_ts_dynamic(struct ts_list *out, bool *dynamic);
 

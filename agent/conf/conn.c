@@ -133,6 +133,12 @@ static int read_id(const struct settings *s, const struct settings_key *key, voi
 	return conf_read_id(s, key, &((struct round_draft *)out)->id, err);
 }
 
+static int read_remote_id(const struct settings *s, const struct settings_key *key, void *out,
+			  struct settings_error *err)
+{
+	return conf_read_id_pattern(s, key, &((struct round_draft *)out)->id, err);
+}
+
 const struct settings_field local_fields[] = {
     {"round", SETTINGS_U32, offsetof(struct round_draft, round), .max = 65535},
     {"certs", .kind = SETTINGS_LATER},
@@ -147,7 +153,7 @@ const struct settings_field local_fields[] = {
 
 const struct settings_field remote_fields[] = {
     {"round", SETTINGS_U32, offsetof(struct round_draft, round), .max = 65535},
-    {"id", SETTINGS_CUSTOM, .read = read_id},
+    {"id", SETTINGS_CUSTOM, .read = read_remote_id},
     {"eap_id", .kind = SETTINGS_LATER},
     {"groups", .kind = SETTINGS_LATER},
     {"cert_policy", .kind = SETTINGS_LATER},

@@ -65,6 +65,7 @@ static void put_id(struct wr *w, const struct conf_id *id)
 {
 	wr_u8(w, id->type);
 	wr_u8(w, id->any);
+	wr_u8(w, id->wild);
 	wr_u16(w, id->n);
 	wr_bytes(w, id->b, id->n);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "conf_int.h"
 
+#include "agent/cred/dn.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -71,21 +73,41 @@ static int set_addr(struct conf_id *id, const char *s, uint8_t family)
 	return set_bytes(id, a.family == 4 ? ID_IPV4_ADDR : ID_IPV6_ADDR, a.b, addr_len(&a));
 }
 
-/* A name or e-mail address: visible characters; `*` would be a wildcard. */
+/* A name or e-mail address: visible characters. Of a wildcard what follows the asterisk is kept. */
 static int set_text(struct conf_id *id, uint8_t type, const char *s)
 {
 	for (const char *p = s; *p; p++)
 		if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f)
 			return -EINVAL;
+	if (s[0] == '*' && (s[1] == '.' || s[1] == '@')) {
+		id->wild = true;
+		s++;
+	}
 	if (strchr(s, '*') || *s == '^')
 		return -ENOTSUP;
 	return set_bytes(id, type, s, strlen(s));
 }
 
+static int set_dn(struct conf_id *id, const char *s)
+{
+	uint8_t der[DN_MAX];
+	size_t n;
+	int rc;
+
+	if (*s == '#') {
+		rc = set_hex(id, ID_DER_ASN1_DN, s + 1);
+		return rc || dn_valid(slice_of(id->b, id->n)) ? rc : -EINVAL;
+	}
+	rc = dn_parse(s, der, &n, &id->wild);
+	return rc ? rc : set_bytes(id, ID_DER_ASN1_DN, der, n);
+}
+
 static int set_typed(struct conf_id *id, uint8_t type, const char *s)
 {
-	if (type == ID_DER_ASN1_DN || type == ID_DER_ASN1_GN)
+	if (type == ID_DER_ASN1_GN)
 		return -ENOTSUP;
+	if (type == ID_DER_ASN1_DN)
+		return set_dn(id, s);
 	if (*s == '#')
 		return set_hex(id, type, s + 1);
 	if (type == ID_IPV4_ADDR || type == ID_IPV6_ADDR)
@@ -122,11 +144,11 @@ static int parse(const char *s, struct conf_id *id)
 	if (s[0] == '@')
 		return set_text(id, ID_FQDN, s + 1);
 	if (strchr(s, '='))
-		return -ENOTSUP;
+		return set_dn(id, s);
 	return set_text(id, strchr(s, '@') ? ID_RFC822_ADDR : ID_FQDN, s);
 }
 
-int conf_id_parse(const char *text, struct conf_id *out)
+int conf_id_parse_pattern(const char *text, struct conf_id *out)
 {
 	struct conf_id id = {0};
 	int rc = strlen(text) < sizeof(id.text) ? parse(text, &id) : -EINVAL;
@@ -138,21 +160,48 @@ int conf_id_parse(const char *text, struct conf_id *out)
 	return 0;
 }
 
+int conf_id_parse(const char *text, struct conf_id *out)
+{
+	struct conf_id id;
+	int rc = conf_id_parse_pattern(text, &id);
+
+	if (rc == 0 && id.wild)
+		return -ENOTSUP;
+	if (rc == 0)
+		*out = id;
+	return rc;
+}
+
+static int read_id(const struct settings *s, const struct settings_key *key, int rc,
+		   struct settings_error *err)
+{
+	if (rc == -ENOTSUP)
+		return settings_err(
+		    err, s, key,
+		    "'%.64s': wildcards are for remote ids, and only `*.name`, "
+		    "`*@name` or a whole value of a distinguished name; asn1gn: and "
+		    "regular expressions are not supported",
+		    key->value);
+	if (rc < 0)
+		return settings_err(
+		    err, s, key,
+		    "'%.64s' is not an identity; it must be an address, a name, an "
+		    "e-mail address, a distinguished name such as C=CH, CN=gw, @#hex, "
+		    "or one with a prefix such as keyid:",
+		    key->value);
+	return 0;
+}
+
 int conf_read_id(const struct settings *s, const struct settings_key *key, struct conf_id *out,
 		 struct settings_error *err)
 {
-	int rc = conf_id_parse(key->value, out);
+	return read_id(s, key, conf_id_parse(key->value, out), err);
+}
 
-	if (rc == -ENOTSUP)
-		return settings_err(
-		    err, s, key, "'%.64s': distinguished names and wildcards are not supported yet",
-		    key->value);
-	if (rc < 0)
-		return settings_err(err, s, key,
-				    "'%.64s' is not an identity; it must be an address, a name, an "
-				    "e-mail address, @#hex, or one with a prefix such as keyid:",
-				    key->value);
-	return 0;
+int conf_read_id_pattern(const struct settings *s, const struct settings_key *key,
+			 struct conf_id *out, struct settings_error *err)
+{
+	return read_id(s, key, conf_id_parse_pattern(key->value, out), err);
 }
 
 struct ike_id conf_id_view(const struct conf_id *id)
@@ -165,7 +214,7 @@ static bool caseless(uint8_t type)
 	return type == ID_FQDN || type == ID_RFC822_ADDR;
 }
 
-bool id_equal(const struct ike_id *a, const struct ike_id *b)
+bool id_bytes_equal(const struct ike_id *a, const struct ike_id *b)
 {
 	if (a->type != b->type || a->data.n != b->data.n)
 		return false;
@@ -183,12 +232,42 @@ bool id_equal(const struct ike_id *a, const struct ike_id *b)
 	return true;
 }
 
+bool id_equal(const struct ike_id *a, const struct ike_id *b)
+{
+	if (id_bytes_equal(a, b))
+		return true;
+	return a->type == ID_DER_ASN1_DN && b->type == ID_DER_ASN1_DN && dn_equal(a->data, b->data);
+}
+
+/* Something visible, for e-mail without another @, and then what follows the asterisk. */
+static bool ends_with(const struct ike_id *got, const struct ike_id *tail)
+{
+	struct ike_id end = {.type = got->type};
+	size_t front;
+
+	if (got->type != tail->type || got->data.n <= tail->data.n)
+		return false;
+	front = got->data.n - tail->data.n;
+	for (size_t i = 0; i < front; i++) {
+		uint8_t c = got->data.p[i];
+
+		if (c <= ' ' || c >= 0x7f || (c == '@' && got->type == ID_RFC822_ADDR))
+			return false;
+	}
+	end.data = slice_of(got->data.p + front, tail->data.n);
+	return id_bytes_equal(&end, tail);
+}
+
 bool conf_id_matches(const struct conf_id *want, const struct ike_id *got)
 {
 	struct ike_id id = conf_id_view(want);
 
 	if (want->any)
 		return got->type != 0;
+	if (want->wild && want->type == ID_DER_ASN1_DN)
+		return got->type == want->type && dn_matches(id.data, got->data);
+	if (want->wild)
+		return ends_with(got, &id);
 	return want->type != 0 && id_equal(&id, got);
 }
 
@@ -236,6 +315,8 @@ const char *id_str(const struct ike_id *id, char buf[ID_STRLEN])
 		put_escaped(buf, ID_STRLEN, id->data);
 		return buf;
 	}
+	if (id->type == ID_DER_ASN1_DN && dn_valid(id->data))
+		return dn_str(id->data, buf, ID_STRLEN);
 	if (id->type == ID_KEY_ID)
 		strcpy(buf, "@#");
 	else

@@ -74,6 +74,7 @@ const struct conf_id *conf_id_keep(const struct conf_id *id)
 	memset(&clean, 0, sizeof(clean));
 	clean.type = id->type;
 	clean.any = id->any;
+	clean.wild = id->wild;
 	clean.n = id->n;
 	memcpy(clean.b, id->b, id->n);
 	memcpy(clean.text, id->text, strnlen(id->text, sizeof(clean.text) - 1));

@@ -269,9 +269,10 @@ static X509_NAME *name_of(struct slice der)
 bool dn_valid(struct slice der)
 {
 	X509_NAME *name = name_of(der);
+	bool valid = name && X509_NAME_entry_count(name) > 0;
 
 	X509_NAME_free(name);
-	return name != NULL;
+	return valid;
 }
 
 struct text {

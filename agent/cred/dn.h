@@ -17,7 +17,7 @@ enum { DN_MAX = 512, DN_ATTRIBUTES_MAX = 32 };
  * A value that is `*` alone is a wildcard: *wild tells. 0 or -EINVAL.
  */
 int dn_parse(const char *text, uint8_t out[DN_MAX], size_t *n, bool *wild);
-/* A whole Name without trailing bytes, with at most DN_ATTRIBUTES_MAX attributes? */
+/* A whole Name without trailing bytes, with one to DN_ATTRIBUTES_MAX attributes? */
 bool dn_valid(struct slice der);
 /* Text for people, which dn_parse reads back; cut off where buf is full; in braces when it is no
  * name. All printable ASCII. Returns buf. */

@@ -178,7 +178,7 @@ static int read_id(struct store_secret *x, const struct settings *s, const struc
 	r = conf_id_parse(key->value, &parsed);
 	if (r == -ENOTSUP)
 		return settings_err(err, s, key,
-				    "distinguished names and wildcards are not supported yet");
+				    "wildcards and asn1gn: are not supported");
 	/* not quoted: what stands here by mistake may be the secret */
 	if (r)
 		return settings_err(err, s, key, "not an identity");
@@ -375,7 +375,7 @@ static int fit(const struct store_secret *x, const struct ike_id *id)
 	for (unsigned int i = 0; i < x->n_ids; i++) {
 		if (x->id[i].any)
 			best = best > FIT_ANY ? best : FIT_ANY;
-		else if (id_equal(&x->id[i].id, id))
+		else if (id_bytes_equal(&x->id[i].id, id))
 			best = FIT_EXACT;
 	}
 	return best;
@@ -384,7 +384,7 @@ static int fit(const struct store_secret *x, const struct ike_id *id)
 static bool lists_only(const struct store_secret *x, const struct ike_id *id)
 {
 	for (unsigned int i = 0; i < x->n_ids; i++) {
-		if (x->id[i].any || !id_equal(&x->id[i].id, id))
+		if (x->id[i].any || !id_bytes_equal(&x->id[i].id, id))
 			return false;
 	}
 	return x->n_ids > 0;

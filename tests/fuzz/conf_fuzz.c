@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* fuzz-rooms: common agent/conf agent/wire agent/crypt */
+/* fuzz-rooms: common agent/conf agent/wire agent/crypt agent/cred */
 #include "agent/conf/conf.h"
 #include "common/gateway_conf.h"
 

@@ -390,13 +390,16 @@ static void mistakes(void **state)
 	    {ROUND("local", "id = two words"),
 	     "s.conf:3: connections.gw.local.id: 'two words' is not an identity; it must be an "
 	     "address, "
-	     "a name, an e-mail address, @#hex, or one with a prefix such as keyid:"},
-	    {ROUND("local", "id = C=CH, CN=gw"), "s.conf:3: connections.gw.local.id: 'C=CH, "
-						 "CN=gw': distinguished names and wildcards are "
-						 "not supported yet"},
-	    {ROUND("remote", "id = *.example"), "s.conf:3: connections.gw.remote.id: '*.example': "
-						"distinguished names and wildcards are not "
-						"supported yet"},
+	     "a name, an e-mail address, a distinguished name such as C=CH, CN=gw, @#hex, or one "
+	     "with a prefix such as keyid:"},
+	    {ROUND("local", "id = *.example"),
+	     "s.conf:3: connections.gw.local.id: '*.example': wildcards are for remote ids, and "
+	     "only `*.name`, `*@name` or a whole value of a distinguished name; asn1gn: and "
+	     "regular expressions are not supported"},
+	    {ROUND("remote", "id = g*.example"),
+	     "s.conf:3: connections.gw.remote.id: 'g*.example': wildcards are for remote ids, and "
+	     "only `*.name`, `*@name` or a whole value of a distinguished name; asn1gn: and "
+	     "regular expressions are not supported"},
 	    {ROUND("local", "groups = x"), "s.conf:3: connections.gw.local.groups: unknown key"},
 	    {ROUND("local", "cert1 { }"),
 	     "s.conf:3: connections.gw.local.cert1: known, but not supported yet"},

@@ -61,12 +61,22 @@ static void parse(void **state)
 	    {"ipv6:192.0.2.1", -EINVAL, 0, NULL, 0},
 	    {"ipv4:#c00002", -EINVAL, 0, NULL, 0},
 	    {"ipv6:#c0000201", -EINVAL, 0, NULL, 0},
-	    {"C=CH, CN=gw", -ENOTSUP, 0, NULL, 0},
-	    {"asn1dn:#3000", -ENOTSUP, 0, NULL, 0},
 	    {"asn1gn:#3000", -ENOTSUP, 0, NULL, 0},
 	    {"*.example", -ENOTSUP, 0, NULL, 0},
 	    {"*@example", -ENOTSUP, 0, NULL, 0},
 	    {"fqdn:^gw$", -ENOTSUP, 0, NULL, 0},
+	    {"*gw.example", -ENOTSUP, 0, NULL, 0},
+	    {"*.*.example", -ENOTSUP, 0, NULL, 0},
+	    {"C=CH, CN=*", -ENOTSUP, 0, NULL, 0},
+	    {"C=CH, XY=gw", -EINVAL, 0, NULL, 0},
+	    {"asn1dn:#3001", -EINVAL, 0, NULL, 0},
+	    {"asn1dn:#300000", -EINVAL, 0, NULL, 0},
+	    {"asn1dn:", -EINVAL, 0, NULL, 0},
+	    {"C=CH, CN=gw", 0, ID_DER_ASN1_DN, "C=CH, CN=gw", 28},
+	    {"/C=CH/CN=gw", 0, ID_DER_ASN1_DN, "C=CH, CN=gw", 28},
+	    {"asn1dn:C=CH", 0, ID_DER_ASN1_DN, "C=CH", 15},
+	    {"asn1dn:#300d310b3009060355040613024348", 0, ID_DER_ASN1_DN, "C=CH", 15},
+	    {"asn1dn:#3000", -EINVAL, 0, NULL, 0},
 	};
 
 	(void)state;
@@ -113,15 +123,15 @@ static void any(void **state)
 
 static void lengths(void **state)
 {
-	char text[400];
+	char text[600];
 	struct conf_id id;
 
 	(void)state;
 	memset(text, 'a', sizeof(text));
-	text[255] = 0;
+	text[511] = 0;
 	assert_int_equal(conf_id_parse(text, &id), 0);
-	text[255] = 'a';
-	text[256] = 0;
+	text[511] = 'a';
+	text[512] = 0;
 	assert_int_equal(conf_id_parse(text, &id), -EINVAL);
 }
 
@@ -149,6 +159,23 @@ static void matching(void **state)
 	    {"65.66.67.68", ID_IPV4_ADDR, "ABCD", true},
 	    {"65.66.67.68", ID_IPV4_ADDR, "abcd", false},
 	    {"65.66.67.68", ID_FQDN, "65.66.67.68", false},
+	    {"*.example", ID_FQDN, "gw.example", true},
+	    {"*.example", ID_FQDN, "a.b.EXAMPLE", true},
+	    {"*.example", ID_FQDN, "*.example", true},
+	    {"*.example", ID_FQDN, ".example", false},
+	    {"*.example", ID_FQDN, "example", false},
+	    {"*.example", ID_FQDN, "gwexample", false},
+	    {"*.example", ID_FQDN, "gw.example.org", false},
+	    {"*.example", ID_FQDN, "a b.example", false},
+	    {"*.example", ID_RFC822_ADDR, "gw.example", false},
+	    {"*.example", ID_KEY_ID, "gw.example", false},
+	    {"*@example", ID_RFC822_ADDR, "a@example", true},
+	    {"*@example", ID_RFC822_ADDR, "@example", false},
+	    {"*@example", ID_RFC822_ADDR, "a@b@example", false},
+	    {"*@example", ID_RFC822_ADDR, "a@b.example", false},
+	    {"*@example", ID_FQDN, "a@example", false},
+	    {"email:*.example", ID_RFC822_ADDR, "a@b.example", false},
+	    {"gw.example", ID_FQDN, "*.example", false},
 	};
 
 	(void)state;
@@ -156,9 +183,66 @@ static void matching(void **state)
 		struct ike_id got = received(t[i].type, t[i].bytes);
 		struct conf_id id;
 
-		assert_int_equal(conf_id_parse(t[i].want, &id), 0);
+		assert_int_equal(conf_id_parse_pattern(t[i].want, &id), 0);
+		assert_int_equal(conf_id_parse(t[i].want, &id), id.wild ? -ENOTSUP : 0);
 		if (conf_id_matches(&id, &got) != t[i].match)
 			fail_msg("%s: %u %s", t[i].want, t[i].type, t[i].bytes);
+	}
+}
+
+/* An embedded NUL or another name in front makes nobody a member of a domain. */
+static void wild_bytes(void **state)
+{
+	static const uint8_t nul[] = "evil\0.example", high[] = "\xff.example";
+	struct ike_id got = {.type = ID_FQDN, .data = slice_of(nul, sizeof(nul) - 1)};
+	struct conf_id id;
+
+	(void)state;
+	assert_int_equal(conf_id_parse_pattern("*.example", &id), 0);
+	assert_false(conf_id_matches(&id, &got));
+	got.data = slice_of(high, sizeof(high) - 1);
+	assert_false(conf_id_matches(&id, &got));
+	got.data = slice_of(NULL, 0);
+	assert_false(conf_id_matches(&id, &got));
+}
+
+static void names(void **state)
+{
+	static const struct {
+		const char *want, *got;
+		bool match;
+	} t[] = {
+	    {"C=CH, O=x, CN=gw", "C=CH, O=x, CN=gw", true},
+	    {"C=CH, O=x, CN=gw", "c=ch, o=X,  cn=GW", true},
+	    {"C=CH, O=x, CN=gw", "CN=gw, O=x, C=CH", false},
+	    {"C=CH, O=x, CN=gw", "C=CH, O=x", false},
+	    {"C=CH, O=x, CN=gw", "C=CH, O=x, CN=gw2", false},
+	    {"C=CH, O=*, CN=gw", "C=CH, O=any thing, CN=gw", true},
+	    {"C=CH, O=*, CN=gw", "C=CH, OU=any thing, CN=gw", false},
+	    {"C=CH, O=*, CN=gw", "C=CH, O=x, CN=other", false},
+	    {"C=CH, O=*, CN=gw", "C=CH, O=x, OU=y, CN=gw", false},
+	    {"C=CH, O=*, CN=gw", "C=CH, CN=gw", false},
+	    {"C=*, O=*, CN=*", "C=CH, O=x, CN=gw", true},
+	    {"CN=*", "C=CH, CN=gw", false},
+	    {"CN=\\*", "CN=gw", false},
+	    {"CN=\\*", "CN=\\*", true},
+	    {"CN=gw", "CN=\\*", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct conf_id want, got;
+		struct ike_id view;
+
+		assert_int_equal(conf_id_parse_pattern(t[i].want, &want), 0);
+		assert_int_equal(conf_id_parse(t[i].got, &got), 0);
+		view = conf_id_view(&got);
+		if (conf_id_matches(&want, &view) != t[i].match)
+			fail_msg("%s: %s", t[i].want, t[i].got);
+		view.type = ID_KEY_ID;
+		assert_false(conf_id_matches(&want, &view));
+		view = (struct ike_id){.type = ID_DER_ASN1_DN, .data = slice_of("CN=gw", 5)};
+		assert_false(conf_id_matches(&want, &view));
 	}
 }
 
@@ -194,7 +278,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(parse),	cmocka_unit_test(any),	 cmocka_unit_test(lengths),
-	    cmocka_unit_test(matching), cmocka_unit_test(shown),
+	    cmocka_unit_test(matching), cmocka_unit_test(shown), cmocka_unit_test(wild_bytes),
+	    cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
