@@ -38,7 +38,7 @@ struct conf_id {
 	bool wild; /* of FQDN and e-mail: `b` is what follows the asterisk; of a DN: values are `*` */
 	uint16_t n;
 	uint8_t b[IKE_ID_MAX];
-	char text[IKE_ID_MAX]; /* as configured, for people */
+	char text[256]; /* as configured, for people */
 };
 
 enum { CHILD_TFC_MTU = UINT16_MAX };

@@ -123,15 +123,15 @@ static void any(void **state)
 
 static void lengths(void **state)
 {
-	char text[600];
+	char text[400];
 	struct conf_id id;
 
 	(void)state;
 	memset(text, 'a', sizeof(text));
-	text[511] = 0;
+	text[255] = 0;
 	assert_int_equal(conf_id_parse(text, &id), 0);
-	text[511] = 'a';
-	text[512] = 0;
+	text[255] = 'a';
+	text[256] = 0;
 	assert_int_equal(conf_id_parse(text, &id), -EINVAL);
 }
 

@@ -74,7 +74,7 @@ static void ignores_padding(void **state)
 	memset(&j, 0x55, sizeof(j));
 	assert_int_equal(conf_id_parse("gw.example", &i), 0);
 	j.type = i.type;
-	j.any = false;
+	j.any = j.wild = false;
 	j.n = i.n;
 	memcpy(j.b, i.b, i.n);
 	strcpy(j.text, i.text);
