@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "start.h"
 
+#include "agent/crypt/crypt.h"
 #include "agent/keys/keys.h"
 #include "common/log.h"
 
@@ -150,6 +151,9 @@ int start_config_load(const struct start_options *opt, struct start_config *c, c
 
 	if (r)
 		return r;
+	/* Before the proposals are read, and once: it stays on until the next start. */
+	if (c->gw.ike.legacy)
+		crypt_legacy();
 	c->conf = conf_load(c->gw.swanctl_conf, &e);
 	if (c->conf)
 		return 0;

@@ -24,11 +24,10 @@
 #define GMAC(bits)                                                                                 \
 	{                                                                                          \
 		.type = IKE_T_ENCR, .mode = ALG_GMAC, .id = ENCR_NULL_AUTH_AES_GMAC,               \
-		.key_bits = bits, .name = "aes" #bits "gmac",                                      \
-		.text = "NULL_AES_GMAC_" #bits, .base = "NULL_AES_GMAC",                           \
-		.openssl = "AES-" #bits "-GCM", .xfrm = "rfc4543(gcm(aes))",                       \
-		.cryptodev = "aes-gmac", .key_len = bits / 8, .salt_len = 4, .iv_len = 8,          \
-		.block = 1, .icv_len = 16, .aead = 1, .esp = 1                                     \
+		.key_bits = bits, .name = "aes" #bits "gmac", .text = "NULL_AES_GMAC_" #bits,      \
+		.base = "NULL_AES_GMAC", .openssl = "AES-" #bits "-GCM",                           \
+		.xfrm = "rfc4543(gcm(aes))", .cryptodev = "aes-gmac", .key_len = bits / 8,         \
+		.salt_len = 4, .iv_len = 8, .block = 1, .icv_len = 16, .aead = 1, .esp = 1         \
 	}
 
 #define AES_CBC(bits, also)                                                                        \
@@ -68,7 +67,7 @@
 	{                                                                                          \
 		.type = IKE_T_INTEG, .id = id_, .name = keyword, .alias = also, .text = text_,     \
 		.base = text_, .family = family_, .openssl = ssl, .xfrm = xfrm_, .cryptodev = dev, \
-		.key_len = bytes, .icv_len = icv, .out_len = bytes, .ike = 1, .esp = 1,           \
+		.key_len = bytes, .icv_len = icv, .out_len = bytes, .ike = 1, .esp = 1,            \
 		__VA_ARGS__                                                                        \
 	}
 
@@ -187,6 +186,7 @@ static const struct alg table[] = {
      .key_len = 32,
      .icv_len = 12,
      .out_len = 32,
+     .esp = 1,
      .variant = 1},
 
     KE_GROUP(KE_CURVE25519, "x25519", "curve25519", "CURVE_25519", "X25519", NULL, 32, .cheap = 1),

@@ -28,12 +28,13 @@ struct alg {
 	uint8_t type; /* enum ike_transform */
 	uint8_t mode; /* enum alg_mode */
 	uint16_t id;
-	uint16_t key_bits;     /* of the Key Length attribute; 0 = fixed key, no attribute */
-	const char *name;      /* proposal keyword: "aes128gcm16", "sha256", "prfsha256", "x25519" */
-	const char *alias;     /* more keywords, by commas, or NULL: "aes128gcm,aes128gcm128" */
-	const char *text;      /* in listings: "AES_GCM_16_128", "HMAC_SHA2_256_128", "CURVE_25519" */
-	const char *base;      /* without key size, as vici gives it beside that: "AES_GCM_16" */
-	const char *family;    /* MACs: "HMAC", "CMAC", "XCBC"; KE: EVP key type "X25519", "EC", "DH" */
+	uint16_t key_bits; /* of the Key Length attribute; 0 = fixed key, no attribute */
+	const char *name;  /* proposal keyword: "aes128gcm16", "sha256", "prfsha256", "x25519" */
+	const char *alias; /* more keywords, by commas, or NULL: "aes128gcm,aes128gcm128" */
+	const char *text;  /* in listings: "AES_GCM_16_128", "HMAC_SHA2_256_128", "CURVE_25519" */
+	const char *base;  /* without key size, as vici gives it beside that: "AES_GCM_16" */
+	const char
+	    *family; /* MACs: "HMAC", "CMAC", "XCBC"; KE: EVP key type "X25519", "EC", "DH" */
 	const char *openssl;   /* EVP name of cipher, digest or group: "AES-128-GCM", "P-256" */
 	const char *xfrm;      /* Linux: "rfc4106(gcm(aes))", "hmac(sha256)"; NULL = not there */
 	const char *cryptodev; /* DPDK: "aes-gcm", "sha2-256-hmac"; NULL = not there */
@@ -46,8 +47,8 @@ struct alg {
 	uint8_t aead : 1;      /* stands without an INTEG transform; GMAC too */
 	uint8_t ike : 1, esp : 1; /* may stand in proposals of these protocols */
 	uint8_t cheap : 1;	  /* KE: computed at once, a thread would cost more */
-	uint8_t legacy : 1;	  /* broken or weak: only when the gateway's configuration says so */
-	uint8_t variant : 1;	  /* of ESP, for engines; never in a proposal: its id is ours alone */
+	uint8_t legacy : 1;  /* broken or weak: only when the gateway's configuration says so */
+	uint8_t variant : 1; /* what only engines know, never in a proposal: its id is ours */
 };
 
 /* Row of a transform; key_bits must match exactly. NULL when we do not do it. */

@@ -202,6 +202,7 @@ static const struct settings_field ike_fields[] = {
     {"delete_rekeyed_delay", SETTINGS_SECONDS32, AT(ike.delete_rekeyed_delay_s), .min = 0,
      .max = 3600},
     {"make_before_break", SETTINGS_BOOL, .offset = AT(ike.make_before_break)},
+    {"legacy", SETTINGS_BOOL, .offset = AT(ike.legacy)},
     {"threads", SETTINGS_NO_EFFECT,
      .text = "one loop serves all IKE SAs, and slow crypto has a pool of its own"},
     {"ikesa_table_size", SETTINGS_NO_EFFECT, .text = "the table of IKE SAs grows by itself"},

@@ -37,6 +37,7 @@
  *       fragment_size = 1280            # bytes of the IP packets that IKE messages are cut into
  *       source_rate = 5000              # IKE datagrams a second that XDP lets through of one source, 0 = all
  *       make_before_break = no          # reauthentication: the new IKE SA before the old one goes
+ *       legacy = no                     # 3DES, Blowfish, CAST, MD5, MODP up to 1536 in proposals
  *       threads, ikesa_table_size, ikesa_table_segments: accepted, without effect, said in the log
  *     }
  *     log { default = 1  ike = 2 ... }
@@ -85,6 +86,7 @@ struct gw_ike_conf {
 	uint32_t delete_rekeyed_delay_s;  /* grace of an old inbound Child SA */
 	bool make_before_break;		  /* reauthentication */
 	uint32_t fragment_size;		  /* bytes of an IP packet with an IKE fragment; 0 = by address family */
+	bool legacy;			  /* algorithms that are weak may stand in proposals */
 };
 
 struct gateway_conf {

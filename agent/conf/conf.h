@@ -63,7 +63,7 @@ struct child_conf {
 	uint32_t replay_window;
 	uint16_t tfc_padding; /* bytes, CHILD_TFC_MTU: as large as the path takes */
 	bool copy_df, copy_ecn, copy_dscp_out, copy_dscp_in;
-	bool sha256_96;
+	bool sha256_96; /* HMAC-SHA2-256 cut to 96 bits, as Linux did before 2.6.33 */
 };
 
 struct conn_conf {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "conf_int.h"
 
-#include "agent/crypt/alg.h"
+#include "agent/crypt/crypt.h"
+#include "common/log.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -12,14 +13,15 @@ enum { KEYWORD_MAX = 32, PROPOSAL_TEXT_MAX = 512 };
 
 /*
  * RFC 8247 (IKE) and RFC 8221 (ESP): what MUST and SHOULD be there and nothing that they advise
- * against. As in RFC 7296 3.3 an AEAD stands in a proposal of its own.
+ * against or expect to go (SHA1). As in RFC 7296 3.3 an AEAD stands in a proposal of its own.
  */
 static const char *const ike_default[] = {
-    "aes256gcm16-aes128gcm16-prfsha256-prfsha384-prfsha512-x25519-ecp256-ecp384-modp3072-modp2048",
+    "aes256gcm16-aes128gcm16-chacha20poly1305-prfsha256-prfsha384-prfsha512-"
+    "x25519-ecp256-ecp384-modp3072-modp2048",
     "aes256-aes128-sha256-sha384-sha512-x25519-ecp256-ecp384-modp3072-modp2048",
 };
 static const char *const esp_default[] = {
-    "aes128gcm16-aes256gcm16-noesn",
+    "aes128gcm16-aes256gcm16-chacha20poly1305-noesn",
     "aes256-aes128-sha256-noesn",
 };
 
@@ -85,13 +87,21 @@ static int take_keyword(struct draft *d, const char *word)
 
 	if (!a)
 		return unknown(d, word);
-	/* It has no number of its own: what a peer would be offered is id 12. */
+	/* It has no number of its own: what peers offer each other is sha256. */
 	if (a->variant)
-		return fail(d, "'%s' cannot be negotiated", word);
-	if (a->legacy)
-		return fail(d, "'%s' is too weak to be used", word);
+		return fail(d,
+			    "'%s' cannot be negotiated: write sha256, and sha256_96 = yes in the "
+			    "child",
+			    word);
 	if (d->proto == IKE_PROTO_IKE ? !a->ike : !a->esp)
 		return fail(d, "'%s' cannot be used for %s", word, proto_name(d->proto));
+	if (a->legacy && !crypt_legacy_on())
+		return fail(d,
+			    "'%s' is too weak to be used unless xdpsec.conf says legacy = yes in "
+			    "section ike",
+			    word);
+	if (!crypt_available(a))
+		return fail(d, "OpenSSL has no '%s' here", word);
 	if (a->type == IKE_T_ENCR)
 		snprintf(a->aead ? d->aead : d->plain, KEYWORD_MAX, "%s", word);
 	if (a->type == IKE_T_INTEG && !d->integ[0])
@@ -231,6 +241,19 @@ void conf_proposals_default(enum ike_proto proto, struct proposals *out)
 	}
 }
 
+/* RFC 8247 2, RFC 8221 5: who uses these shall know it. */
+static void warn_legacy(const struct settings *s, const struct settings_key *key,
+			const struct proposals *p)
+{
+	const struct alg *a;
+
+	for (unsigned int i = 0; i < p->n; i++) {
+		for (unsigned int k = 0; (a = proposal_legacy(&p->p[i], k)); k++)
+			log_line(LOG_CONFIG, 0, "%s:%d: %s offers %s, which is weak (legacy = yes)",
+				 s->file, key->line, key->name, a->text);
+	}
+}
+
 int conf_read_proposals(const struct settings *s, const struct settings_key *key,
 			enum ike_proto proto, struct proposals *out, struct settings_error *err)
 {
@@ -241,5 +264,6 @@ int conf_read_proposals(const struct settings *s, const struct settings_key *key
 	while (settings_item(&list, item, sizeof(item)))
 		if (conf_proposal(item, proto, out, why, sizeof(why)) < 0)
 			return settings_err(err, s, key, "'%.128s': %s", item, why);
+	warn_legacy(s, key, out);
 	return 0;
 }

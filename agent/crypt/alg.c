@@ -26,3 +26,15 @@ const char *proposal_str(const struct proposal *p, char *buf, size_t n)
 	}
 	return buf;
 }
+
+const struct alg *proposal_legacy(const struct proposal *p, unsigned int i)
+{
+	for (unsigned int k = 0; k < p->n && k < IKE_TRANSFORMS_MAX; k++) {
+		const struct transform *t = &p->t[k];
+		const struct alg *a = alg_find(t->type, t->id, t->key_bits);
+
+		if (a && a->legacy && !i--)
+			return a;
+	}
+	return NULL;
+}

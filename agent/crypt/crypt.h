@@ -14,9 +14,10 @@
  * lacks is named in the log; -ENOTSUP only when nothing could work without it. Call it before a
  * sandbox closes. */
 int crypt_init(void);
-/* Fetches the rows of the legacy set too, some from OpenSSL's provider of that name; without this
- * call none of them is available. Early, with crypt_init: it is not for other threads to see. */
+/* Makes the rows of the legacy set available, some of them from OpenSSL's provider of that name.
+ * Early, with crypt_init: other threads do not expect it. */
 void crypt_legacy(void);
+bool crypt_legacy_on(void);
 /* Does the library here have this row? */
 bool crypt_available(const struct alg *a);
 int crypt_random(void *p, size_t n) __attribute__((warn_unused_result));

@@ -20,7 +20,7 @@
 /* Written once under `once`, read-only afterwards. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int init_error;
-static bool available[ALG_ROWS_MAX];
+static bool available[ALG_ROWS_MAX], legacy_on;
 static EVP_CIPHER *ciphers[ALG_ROWS_MAX];
 static EVP_MD *md_sha1, *md_sha256;
 static pthread_key_t thread_key;
@@ -50,7 +50,7 @@ static void thread_ctx_free(void *p)
 /* RFC 2409 6.1, 6.2: groups so old that OpenSSL has their primes but no name for them. */
 static EVP_PKEY *old_group(const struct alg *a)
 {
-	BIGNUM *p = a->id == KE_MODP_768	? BN_get_rfc2409_prime_768(NULL)
+	BIGNUM *p = a->id == KE_MODP_768    ? BN_get_rfc2409_prime_768(NULL)
 		    : a->id == KE_MODP_1024 ? BN_get_rfc2409_prime_1024(NULL)
 					    : NULL;
 	EVP_PKEY_CTX *c = p ? EVP_PKEY_CTX_new_from_name(NULL, a->family, NULL) : NULL;
@@ -120,14 +120,15 @@ static void fetch_all(void)
 	init_error = macs_fetch();
 	md_sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
 	md_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	if (init_error || !md_sha1 || !md_sha256 || pthread_key_create(&thread_key, thread_ctx_free)) {
+	if (init_error || !md_sha1 || !md_sha256 ||
+	    pthread_key_create(&thread_key, thread_ctx_free)) {
 		log_line(LOG_DAEMON, 0, "OpenSSL has no HMAC, SHA-1 or SHA-256 here");
 		init_error = -ENOTSUP;
 		ERR_clear_error();
 		return;
 	}
 	for (unsigned int i = 0; (a = alg_at(i)); i++) {
-		available[i] = !a->legacy && row_probe(a);
+		available[i] = row_probe(a);
 		if (!available[i] && !a->legacy)
 			log_line(LOG_DAEMON, 1, "OpenSSL does not offer %s: not available",
 				 a->text);
@@ -149,7 +150,7 @@ static void fetch_legacy(void)
 	if (!OSSL_PROVIDER_load(NULL, "default") || !OSSL_PROVIDER_load(NULL, "legacy"))
 		log_line(LOG_DAEMON, 1, "OpenSSL has no provider 'legacy' here");
 	for (unsigned int i = 0; (a = alg_at(i)); i++) {
-		if (!a->legacy)
+		if (!a->legacy || available[i])
 			continue;
 		available[i] = row_probe(a);
 		if (!available[i])
@@ -157,6 +158,7 @@ static void fetch_legacy(void)
 				 a->text);
 	}
 	ERR_clear_error();
+	legacy_on = true;
 }
 
 void crypt_legacy(void)
@@ -167,9 +169,14 @@ void crypt_legacy(void)
 		pthread_once(&legacy_once, fetch_legacy);
 }
 
+bool crypt_legacy_on(void)
+{
+	return legacy_on;
+}
+
 bool crypt_available(const struct alg *a)
 {
-	return !crypt_init() && available[alg_index(a)];
+	return !crypt_init() && available[alg_index(a)] && (!a->legacy || legacy_on);
 }
 
 static struct thread_ctx *thread_ctx(void)

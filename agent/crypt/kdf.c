@@ -136,7 +136,8 @@ static int keys_expand(const struct ike_suite *s, struct slice skeyseed, struct 
 	return r;
 }
 
-/* RFC 7296 2.14: with the two PRFs made of AES only the first 64 bits of each nonce key SKEYSEED. */
+/* RFC 7296 2.14: with the two PRFs made of AES only the first 64 bits of each nonce key SKEYSEED.
+ */
 static size_t nonce_part(uint16_t prf_id)
 {
 	return prf_id == PRF_AES128_XCBC || prf_id == PRF_AES128_CMAC ? 8 : SIZE_MAX;

@@ -19,8 +19,8 @@ enum { AES_BLOCK = 16, AES_KEY = 16 };
  */
 struct evp_mac {
 	const struct alg *alg;
-	EVP_MAC_CTX *ctx;	      /* HMAC, CMAC */
-	EVP_CIPHER_CTX *cbc;	      /* XCBC: under K1 */
+	EVP_MAC_CTX *ctx;    /* HMAC, CMAC */
+	EVP_CIPHER_CTX *cbc; /* XCBC: under K1 */
 	uint8_t k2[AES_BLOCK], k3[AES_BLOCK];
 };
 
@@ -139,7 +139,8 @@ static bool xcbc_add(struct xcbc *x, struct slice s)
 	return true;
 }
 
-/* RFC 3566 4: a whole last block is masked with K2, one cut short (or none) is padded and with K3. */
+/* RFC 3566 4: a whole last block is masked with K2, one cut short (or none) is padded and with K3.
+ */
 static bool xcbc_message(struct evp_mac *m, const struct slice *parts, unsigned int n, uint8_t *out)
 {
 	static const uint8_t zero[AES_BLOCK];
@@ -189,8 +190,9 @@ static bool key_set(struct evp_mac *m, const uint8_t *key, size_t n)
 }
 
 /*
- * A PRF out of AES takes keys of any length and makes 128 bits of them. RFC 4434 2: shorter ones get
- * zeros, longer ones are MACed under a key of zeros. RFC 4615 3: whatever is not 128 bits is MACed.
+ * A PRF out of AES takes keys of any length and makes 128 bits of them. RFC 4434 2: shorter ones
+ * get zeros, longer ones are MACed under a key of zeros. RFC 4615 3: whatever is not 128 bits is
+ * MACed.
  */
 static bool aes_key_set(struct evp_mac *m, struct slice key)
 {

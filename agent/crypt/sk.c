@@ -69,8 +69,8 @@ static int iv_make(const struct alg *encr, uint64_t counter, uint8_t *iv)
 	return 0;
 }
 
-/* RFC 5282 4: nonce = salt | IV. RFC 5930, RFC 3686 4: counter block = nonce of the key | IV | 1. CBC takes
- * the IV alone. Returns the length. */
+/* RFC 5282 4: nonce = salt | IV. RFC 5930, RFC 3686 4: counter block = nonce of the key | IV | 1.
+ * CBC takes the IV alone. Returns the length. */
 static size_t nonce_make(const struct sk *k, const uint8_t *iv, uint8_t nonce[NONCE_MAX])
 {
 	struct wr w = wr_of(nonce, NONCE_MAX);
@@ -104,8 +104,7 @@ static EVP_CIPHER_CTX *cipher_begin(const struct sk *k, const uint8_t *iv, const
 
 	if (!c)
 		return NULL;
-	if (EVP_CipherInit_ex2(c, cipher, NULL, NULL, encrypt, NULL) &&
-	    lengths_set(c, k, n, tag) &&
+	if (EVP_CipherInit_ex2(c, cipher, NULL, NULL, encrypt, NULL) && lengths_set(c, k, n, tag) &&
 	    EVP_CipherInit_ex2(c, NULL, k->ek->p, nonce, encrypt, NULL) &&
 	    EVP_CIPHER_CTX_set_padding(c, 0))
 		return c;
@@ -113,8 +112,8 @@ static EVP_CIPHER_CTX *cipher_begin(const struct sk *k, const uint8_t *iv, const
 	return NULL;
 }
 
-/* RFC 5282 5.1: what stands in front of the IV is authenticated too. CCM wants to know the length of
- * the text before. */
+/* RFC 5282 5.1: what stands in front of the IV is authenticated too. CCM wants to know the length
+ * of the text before. */
 static bool aad_add(EVP_CIPHER_CTX *c, const struct sk *k, struct slice aad, size_t n)
 {
 	int len;

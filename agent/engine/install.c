@@ -56,6 +56,8 @@ static void fill_row(struct engine *e, const struct sa_pair *p, const struct eng
 	row->encr = c->suite->encr;
 	row->encr_bits = c->suite->encr_bits;
 	row->integ = c->suite->integ;
+	if (c->conf->sha256_96 && row->integ == AUTH_HMAC_SHA2_256_128)
+		row->integ = AUTH_HMAC_SHA2_256_96;
 	row->worker = worker_of(e, p->slot);
 	if (dir == PLANE_IN)
 		row->replay_window = (uint16_t)(c->conf->replay_window > REPLAY_WINDOW_MAX
@@ -206,7 +208,8 @@ static int check(const struct engine *e, const struct ike_authenticated *proof,
 	if (!c->ts_local->n || !c->ts_remote->n || c->ts_local->n > PLANE_TS_MAX ||
 	    c->ts_remote->n > PLANE_TS_MAX)
 		return -EINVAL;
-	if (!encr->n || encr->n > PLANE_KEY_MAX || integ->n > PLANE_KEY_MAX)
+	/* NULL encryption has no key, an AEAD no second one; without any there is no protection */
+	if ((!encr->n && !integ->n) || encr->n > PLANE_KEY_MAX || integ->n > PLANE_KEY_MAX)
 		return -EINVAL;
 	return 0;
 }

@@ -204,6 +204,15 @@ void auth_checked(struct ike_sa *ike, const struct auth_fault *fault)
 		responder_checked(ike, fault);
 }
 
+void ike_warn_legacy(const struct ike_sa *ike)
+{
+	const struct alg *weak;
+
+	for (unsigned int i = 0; (weak = proposal_legacy(ike->proposal, i)); i++)
+		ike_log(ike, 0, "IKE_SA %s[%u] is protected by %s, which is weak", ike->conn->name,
+			ike->id, weak->text);
+}
+
 void auth_established(struct ike_sa *ike)
 {
 	struct agent *a = ike->agent;
@@ -217,6 +226,7 @@ void auth_established(struct ike_sa *ike)
 	ike_log(ike, 0, "IKE_SA %s[%u] established between %s[%s]...%s[%s]", ike->conn->name, ike->id,
 		addr_str(&ike->local.ip, local), ike->local_id->text,
 		addr_str(&ike->remote.ip, remote), ike->remote_id->text);
+	ike_warn_legacy(ike);
 	ike_timers_start(ike);
 	observe(a, SA_EV_IKE_UP, ike, NULL, NULL, NULL);
 }

@@ -16,8 +16,13 @@ static void log_established(const struct child_sa *c)
 {
 	char local[256], remote[256], text[128];
 
+	const struct alg *weak;
+
 	ike_log_group(c->ike, LOG_CHILD, 1, "selected proposal: ESP:%s",
 		      proposal_str(c->proposal, text, sizeof(text)));
+	for (unsigned int i = 0; (weak = proposal_legacy(c->proposal, i)); i++)
+		ike_log_group(c->ike, LOG_CHILD, 0, "CHILD_SA %s{%u} is protected by %s, which is weak",
+			      c->conf->name, c->id, weak->text);
 	ike_log_group(c->ike, LOG_CHILD, 0,
 		      "CHILD_SA %s{%u} established with SPIs %08x_i %08x_o and TS %s === %s",
 		      c->conf->name, c->id, c->spi_in, c->spi_out,

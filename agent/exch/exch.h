@@ -334,6 +334,8 @@ void ike_delete_now(struct ike_sa *ike, enum ike_end why, const struct outcome *
 
 /* ---- ike_timers.c --------------------------------------------------------------------------------------------------------------- */
 void ike_timers_start(struct ike_sa *ike);
+/* A line for each algorithm of the legacy set that protects an IKE SA that now stands. */
+void ike_warn_legacy(const struct ike_sa *ike);
 /* For what comes first, the rekey or the reauthentication. */
 void ike_rekey_arm(struct ike_sa *ike);
 void ike_keepalive_start(struct ike_sa *ike);

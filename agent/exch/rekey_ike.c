@@ -129,6 +129,7 @@ static void inherit(struct ike_sa *old, struct ike_sa *ike)
 	core_count(old->agent, rekey_ike);
 	ike_log(ike, 0, "IKE_SA %s[%u] rekeyed between %s...%s, replaces [%u]", ike->conn->name, ike->id,
 		ike->local_id->text, ike->remote_id->text, old->id);
+	ike_warn_legacy(ike);
 	ike_timers_start(ike);
 	observe(old->agent, SA_EV_IKE_REKEY, old, ike, NULL, NULL);
 }

@@ -27,7 +27,8 @@ static void test_rows_are_sound(void **state)
 		/* weak ones only after crypt_legacy() */
 		assert_int_equal(crypt_available(a), !a->legacy);
 		for (const char *c = a->name; *c; c++)
-			assert_true(islower((unsigned char)*c) || isdigit((unsigned char)*c) || *c == '_');
+			assert_true(islower((unsigned char)*c) || isdigit((unsigned char)*c) ||
+				    *c == '_');
 		switch (a->type) {
 		case IKE_T_ENCR:
 			assert_true(a->block >= 1);
@@ -113,19 +114,9 @@ static void test_keywords(void **state)
 static void test_unknown(void **state)
 {
 	static const char *const words[] = {
-	    "",
-	    "aes1",
-	    "aes128gcm1",
-	    "aes512",
-	    "gcm",
-	    "prf",
-	    "modp",
-	    ",",
-	    "md5,sha",
-	    "aes128gcm,aes128gcm128",
-	    "x25519 ",
-	    "aes128-",
-	    "modp1025",
+	    "",	       "aes1",	  "aes128gcm1", "aes512",  "gcm",
+	    "prf",     "modp",	  ",",		"md5,sha", "aes128gcm,aes128gcm128",
+	    "x25519 ", "aes128-", "modp1025",
 	};
 
 	(void)state;

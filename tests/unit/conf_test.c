@@ -278,6 +278,7 @@ static void accepted_at_default(void **state)
 	    CONN("dpd_timeout = 150s"),
 	    CONN("vips ="),
 	    CHILD("sha256_96 = no"),
+	    CHILD("sha256_96 = yes"),
 	    CHILD("mark_in = 0/0"),
 	    CHILD("policies = yes"),
 	    CHILD("hw_offload = no"),
@@ -424,8 +425,8 @@ static void mistakes(void **state)
 	    {CHILD("esp_proposals = aes128gcm16-sha256"),
 	     NET "esp_proposals: 'aes128gcm16-sha256': 'aes128gcm16' protects integrity itself and "
 		 "excludes 'sha256'"},
-	    {CHILD("sha256_96 = yes"),
-	     NET "sha256_96: known, but not supported yet except for 'no'"},
+	    {CHILD("sha256_96 = maybe"),
+	     NET "sha256_96: 'maybe' is not allowed; it must be yes or no"},
 	    {CHILD("remote_ts = 10.1.0.0/33"),
 	     NET "remote_ts: '10.1.0.0/33' is not a traffic selector such as 10.0.0.0/8, "
 		 "10.0.0.1-10.0.0.9, 10.0.0.0/8[tcp/80] or dynamic"},
@@ -610,7 +611,7 @@ static void digest(void **state)
 	    CHILD("start_action = trap"),
 	    CHILD("close_action = trap"),
 	    CHILD("dpd_action = trap"),
-	    CHILD("sha256_96 = no\nreqid = 9"),
+	    CHILD("sha256_96 = yes"),
 	    CHILD("reqid = 1"),
 	    CHILD("priority = 1"),
 	    CHILD("replay_window = 64"),

@@ -51,8 +51,7 @@ static void test_ctr(void **state)
 	check(ENCR_AES_CTR, 128, HEX("ae6852f8121067cc4bf7a5765577f39e00000030"),
 	      HEX("0000000000000000"), none, slice_of("Single block msg", 16),
 	      HEX("e4095d4fb7a7b3792d6175a3261311b8"));
-	check(ENCR_AES_CTR, 192,
-	      HEX("02bf391ee8ecb159b959617b0965279bf59b60a786d3e0fe0007bdfd"),
+	check(ENCR_AES_CTR, 192, HEX("02bf391ee8ecb159b959617b0965279bf59b60a786d3e0fe0007bdfd"),
 	      HEX("5cbd60278dcc0912"), none,
 	      HEX("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223"),
 	      HEX("96893fc55e5c722f540b7dd1ddf7e758d288bc95c69165884536c811662f2188abee0935"));
@@ -66,8 +65,10 @@ static void test_ctr(void **state)
 /* RFC 7634, appendix B: an INFORMATIONAL with a DELETE; the last byte of the text is pad length. */
 static void test_chacha(void **state)
 {
-	struct slice key = HEX("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9fa0a1a2a3");
-	struct ike_suite s = {ENCR_CHACHA20_POLY1305, 0, PRF_HMAC_SHA2_256, AUTH_NONE, KE_CURVE25519};
+	struct slice key =
+	    HEX("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9fa0a1a2a3");
+	struct ike_suite s = {ENCR_CHACHA20_POLY1305, 0, PRF_HMAC_SHA2_256, AUTH_NONE,
+			      KE_CURVE25519};
 	struct ike_msg m = {.sk = {.present = true}};
 	struct secret ek = {0}, none = {0};
 	uint8_t plain[64];
@@ -79,7 +80,8 @@ static void test_chacha(void **state)
 	      HEX("0000000c000040010000000a00"),
 	      HEX("610394701f8d017f7c129248896b71bfe25236efd7cdc67066906315b2"));
 	m.sk.aad = HEX("c0c1c2c3c4c5c6c7d0d1d2d3d4d5d6d72e202500000000090000004529000029");
-	m.sk.body = HEX("1011121314151617610394701f8d017f7c129248896b71bfe25236efd7cdc67066906315b2");
+	m.sk.body =
+	    HEX("1011121314151617610394701f8d017f7c129248896b71bfe25236efd7cdc67066906315b2");
 	assert_int_equal(secret_dup(&ek, key), 0);
 	assert_int_equal(sk_open(&s, &ek, &none, &m, plain, sizeof(plain), &n), 0);
 	assert_int_equal(n, 12);
@@ -133,7 +135,8 @@ static void test_ccm_messages(void **state)
 	assert_int_equal(secret_dup(&r, vector_bytes(root, "sk_er")), 0);
 	json_array_foreach(json_object_get(root, "messages"), at, t)
 	{
-		struct slice d = vector_bytes(t, "message"), text = vector_bytes(t, "plaintext_with_padding");
+		struct slice d = vector_bytes(t, "message"),
+			     text = vector_bytes(t, "plaintext_with_padding");
 		uint8_t plain[256];
 		struct ike_msg m;
 
@@ -162,15 +165,20 @@ static void of_file(const char *file, unsigned int *done)
 		const char *name;
 		unsigned int id;
 	} algs[] = {
-	    {"ENCR_AES_CBC", ENCR_AES_CBC},	      {"ENCR_AES_CTR", ENCR_AES_CTR},
-	    {"ENCR_3DES", ENCR_3DES},		      {"ENCR_AES_GCM_ICV8", ENCR_AES_GCM_8},
-	    {"ENCR_AES_GCM_ICV12", ENCR_AES_GCM_12},  {"ENCR_AES_GCM_ICV16", ENCR_AES_GCM_16},
-	    {"ENCR_AES_CCM_ICV8", ENCR_AES_CCM_8},    {"ENCR_AES_CCM_ICV12", ENCR_AES_CCM_12},
-	    {"ENCR_AES_CCM_ICV16", ENCR_AES_CCM_16},  {"ENCR_CHACHA20_POLY1305", ENCR_CHACHA20_POLY1305},
+	    {"ENCR_AES_CBC", ENCR_AES_CBC},
+	    {"ENCR_AES_CTR", ENCR_AES_CTR},
+	    {"ENCR_3DES", ENCR_3DES},
+	    {"ENCR_AES_GCM_ICV8", ENCR_AES_GCM_8},
+	    {"ENCR_AES_GCM_ICV12", ENCR_AES_GCM_12},
+	    {"ENCR_AES_GCM_ICV16", ENCR_AES_GCM_16},
+	    {"ENCR_AES_CCM_ICV8", ENCR_AES_CCM_8},
+	    {"ENCR_AES_CCM_ICV12", ENCR_AES_CCM_12},
+	    {"ENCR_AES_CCM_ICV16", ENCR_AES_CCM_16},
+	    {"ENCR_CHACHA20_POLY1305", ENCR_CHACHA20_POLY1305},
 	};
 	json_t *root = vectors_load("strongswan_test_vectors.json"), *t;
-	json_t *list = json_object_get(json_object_get(json_object_get(root, "files"), file),
-				       "vectors");
+	json_t *list =
+	    json_object_get(json_object_get(json_object_get(root, "files"), file), "vectors");
 	size_t i;
 
 	json_array_foreach(list, i, t)
@@ -217,8 +225,10 @@ static void test_vectors_of_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_ctr),		 cmocka_unit_test(test_chacha),
-	    cmocka_unit_test(test_cbc),		 cmocka_unit_test(test_ccm_messages),
+	    cmocka_unit_test(test_ctr),
+	    cmocka_unit_test(test_chacha),
+	    cmocka_unit_test(test_cbc),
+	    cmocka_unit_test(test_ccm_messages),
 	    cmocka_unit_test(test_vectors_of_others),
 	};
 

@@ -14,10 +14,10 @@
 #include <cmocka.h>
 
 static const uint16_t groups[] = {
-    KE_CURVE25519,    KE_CURVE448,	KE_ECP_192,	  KE_ECP_224,	    KE_ECP_256,
-    KE_ECP_384,	      KE_ECP_521,	KE_BRAINPOOL_224, KE_BRAINPOOL_256, KE_BRAINPOOL_384,
-    KE_BRAINPOOL_512, KE_MODP_768,	KE_MODP_1024,	  KE_MODP_1536,	    KE_MODP_2048,
-    KE_MODP_3072,     KE_MODP_4096,	KE_MODP_6144,	  KE_MODP_8192,
+    KE_CURVE25519,    KE_CURVE448,  KE_ECP_192,	      KE_ECP_224,	KE_ECP_256,
+    KE_ECP_384,	      KE_ECP_521,   KE_BRAINPOOL_224, KE_BRAINPOOL_256, KE_BRAINPOOL_384,
+    KE_BRAINPOOL_512, KE_MODP_768,  KE_MODP_1024,     KE_MODP_1536,	KE_MODP_2048,
+    KE_MODP_3072,     KE_MODP_4096, KE_MODP_6144,     KE_MODP_8192,
 };
 enum { N_GROUPS = sizeof(groups) / sizeof(*groups) };
 
@@ -60,7 +60,8 @@ static EVP_PKEY *pair_of_private(const struct alg *a, struct slice priv)
 			OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_FFC_P, p);
 			OSSL_PARAM_BLD_push_uint(b, OSSL_PKEY_PARAM_FFC_G, 2);
 		} else {
-			OSSL_PARAM_BLD_push_utf8_string(b, OSSL_PKEY_PARAM_GROUP_NAME, a->openssl, 0);
+			OSSL_PARAM_BLD_push_utf8_string(b, OSSL_PKEY_PARAM_GROUP_NAME, a->openssl,
+							0);
 		}
 		OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_PRIV_KEY, x);
 		params = OSSL_PARAM_BLD_to_param(b);
@@ -374,7 +375,8 @@ static void test_vectors_of_others(void **state)
 			char name[32];
 			const struct alg *a;
 
-			snprintf(name, sizeof(name), "%s", json_string_value(json_object_get(t, "name")));
+			snprintf(name, sizeof(name), "%s",
+				 json_string_value(json_object_get(t, "name")));
 			name[strcspn(name, "_")] = '\0';
 			a = alg_by_name(name, IKE_T_KE);
 			assert_non_null(a);
@@ -440,7 +442,8 @@ static void test_wycheproof(void **state)
 		{
 			json_array_foreach(json_object_get(g, "tests"), j, t)
 			{
-				wycheproof_one(files[f].group, t, is_ec(group_find(files[f].group)));
+				wycheproof_one(files[f].group, t,
+					       is_ec(group_find(files[f].group)));
 				done++;
 			}
 		}
@@ -468,11 +471,17 @@ static void test_unknown_group(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_agree),	 cmocka_unit_test(test_leading_zero),
-	    cmocka_unit_test(test_modp_padding), cmocka_unit_test(test_wrong_length),
-	    cmocka_unit_test(test_modp_range),	 cmocka_unit_test(test_off_curve),
-	    cmocka_unit_test(test_small_order),	 cmocka_unit_test(test_rfc_vectors),
-	    cmocka_unit_test(test_vectors_of_others), cmocka_unit_test(test_wycheproof),	 cmocka_unit_test(test_unknown_group),
+	    cmocka_unit_test(test_agree),
+	    cmocka_unit_test(test_leading_zero),
+	    cmocka_unit_test(test_modp_padding),
+	    cmocka_unit_test(test_wrong_length),
+	    cmocka_unit_test(test_modp_range),
+	    cmocka_unit_test(test_off_curve),
+	    cmocka_unit_test(test_small_order),
+	    cmocka_unit_test(test_rfc_vectors),
+	    cmocka_unit_test(test_vectors_of_others),
+	    cmocka_unit_test(test_wycheproof),
+	    cmocka_unit_test(test_unknown_group),
 	};
 
 	crypt_legacy();

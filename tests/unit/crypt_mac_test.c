@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-static void mac_once(const struct alg *a, struct slice key, const struct slice *parts, unsigned int n,
-		     uint8_t out[CRYPT_PRF_MAX])
+static void mac_once(const struct alg *a, struct slice key, const struct slice *parts,
+		     unsigned int n, uint8_t out[CRYPT_PRF_MAX])
 {
 	struct evp_mac *m = evp_mac_begin(a, key);
 
@@ -36,8 +36,7 @@ static void check(const struct alg *a, struct slice key, struct slice msg, const
 	for (size_t i = 0; i <= msg.n && msg.n <= 80; i++) {
 		for (size_t k = i; k <= msg.n; k++) {
 			struct slice parts[] = {slice_of(msg.p, i), slice_of(msg.p + i, k - i),
-						slice_of(NULL, 0),
-						slice_of(msg.p + k, msg.n - k)};
+						slice_of(NULL, 0), slice_of(msg.p + k, msg.n - k)};
 
 			mac_once(a, key, parts, 4, out);
 			assert_memory_equal(out, w.p, w.n);
@@ -123,8 +122,8 @@ static void test_old_hmac(void **state)
 
 	(void)state;
 	memset(key, 0x0b, sizeof(key));
-	check(alg_find(IKE_T_INTEG, AUTH_HMAC_SHA1_96, 0), slice_of(key, 20), slice_of("Hi There", 8),
-	      "b617318655057264e28bc0b6fb378c8ef146be00");
+	check(alg_find(IKE_T_INTEG, AUTH_HMAC_SHA1_96, 0), slice_of(key, 20),
+	      slice_of("Hi There", 8), "b617318655057264e28bc0b6fb378c8ef146be00");
 	check(alg_find(IKE_T_PRF, PRF_HMAC_MD5, 0), slice_of(key, 16), slice_of("Hi There", 8),
 	      "9294727a3638bb1c13f48ef8158bfc9d");
 }
@@ -180,9 +179,9 @@ static void test_skeyseed_of_short_nonces(void **state)
 					  slice_of(seed, sizeof(ni) + sizeof(nr) + sizeof(spis)),
 					  &want, n),
 				 0);
-		assert_int_equal(kdf_ike(&s, slice_of(ni, sizeof(ni)), slice_of(nr, sizeof(nr)), g,
-					 1, 2, &k),
-				 0);
+		assert_int_equal(
+		    kdf_ike(&s, slice_of(ni, sizeof(ni)), slice_of(nr, sizeof(nr)), g, 1, 2, &k),
+		    0);
 		assert_int_equal(k.d.n, n);
 		assert_memory_equal(k.d.p, want.p, n);
 		ike_keys_free(&k);
@@ -212,8 +211,8 @@ static void of_file(const char *file, unsigned int *done)
 	    {"PRF_HMAC_SHA2_512", IKE_T_PRF, PRF_HMAC_SHA2_512},
 	};
 	json_t *root = vectors_load("strongswan_test_vectors.json"), *t;
-	json_t *list = json_object_get(json_object_get(json_object_get(root, "files"), file),
-				       "vectors");
+	json_t *list =
+	    json_object_get(json_object_get(json_object_get(root, "files"), file), "vectors");
 	size_t i;
 
 	json_array_foreach(list, i, t)
@@ -225,8 +224,8 @@ static void of_file(const char *file, unsigned int *done)
 			mac = json_string_value(json_object_get(t, "out"));
 		for (size_t k = 0; k < sizeof(algs) / sizeof(*algs); k++) {
 			struct slice key = vector_bytes(t, "key");
-			struct slice data = vector_bytes(
-			    t, json_object_get(t, "data") ? "data" : "seed");
+			struct slice data =
+			    vector_bytes(t, json_object_get(t, "data") ? "data" : "seed");
 
 			if (strcmp(algs[k].name, name))
 				continue;

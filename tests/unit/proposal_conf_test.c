@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "agent/conf/conf.h"
-#include "agent/crypt/alg.h"
+#include "agent/crypt/crypt.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -72,6 +72,8 @@ static void good(void **state)
 	}
 }
 
+#define WEAK " is too weak to be used unless xdpsec.conf says legacy = yes in section ike"
+
 static void bad(void **state)
 {
 	static const struct {
@@ -108,9 +110,23 @@ static void bad(void **state)
 	    {ESP, "aes128gcm16-aes128-sha256",
 	     "'aes128gcm16' and 'aes128' cannot stand in one proposal"},
 	    {ESP, "aes128gcm16-prfsha256", "'prfsha256' cannot be used for ESP"},
-	    {ESP, "3des-sha1", "'3des' is too weak to be used"},
-	    {IKE, "aes128-md5-x25519", "'md5' is too weak to be used"},
-	    {ESP, "aes128-sha256_96", "'sha256_96' cannot be negotiated"},
+	    {ESP, "3des-sha1", "'3des'" WEAK},
+	    {ESP, "blowfish256-sha1", "'blowfish256'" WEAK},
+	    {ESP, "cast128-sha1", "'cast128'" WEAK},
+	    {IKE, "aes128-md5-x25519", "'md5'" WEAK},
+	    {IKE, "aes128gcm16-prfmd5-x25519", "'prfmd5'" WEAK},
+	    {IKE, "aes128gcm16-prfsha1-modp1536", "'modp1536'" WEAK},
+	    {IKE, "aes128gcm16-prfsha1-modp1024", "'modp1024'" WEAK},
+	    {ESP, "aes128gcm16-modp768", "'modp768'" WEAK},
+	    {ESP, "aes128-sha256_96",
+	     "'sha256_96' cannot be negotiated: write sha256, and sha256_96 = yes in the child"},
+	    {ESP, "null", "'null' needs an integrity algorithm such as sha256"},
+	    {ESP, "aes128ctr", "'aes128ctr' needs an integrity algorithm such as sha256"},
+	    {ESP, "aes128gmac-sha256",
+	     "'aes128gmac' protects integrity itself and excludes 'sha256'"},
+	    {IKE, "aes128ccm16-aes128-sha256-x25519",
+	     "'aes128ccm16' and 'aes128' cannot stand in one proposal"},
+	    {IKE, "aes128gcm16-prfsha256-modp1024s160", "'modp1024s160' is not a known algorithm"},
 	    {IKE, "aes128gmac-prfsha256-x25519", "'aes128gmac' cannot be used for IKE"},
 	    {IKE, "null-sha256-x25519", "'null' cannot be used for IKE"},
 	};
@@ -178,6 +194,8 @@ static void defaults(void **state)
 	}
 	assert_true(proposal_has(&ike.p[0], IKE_T_ENCR, ENCR_AES_GCM_16, 256));
 	assert_true(proposal_has(&ike.p[0], IKE_T_ENCR, ENCR_AES_GCM_16, 128));
+	assert_true(proposal_has(&ike.p[0], IKE_T_ENCR, ENCR_CHACHA20_POLY1305, 0));
+	assert_true(proposal_has(&esp.p[0], IKE_T_ENCR, ENCR_CHACHA20_POLY1305, 0));
 	assert_null(proposal_find(&ike.p[0], IKE_T_INTEG));
 	assert_true(proposal_has(&ike.p[1], IKE_T_ENCR, ENCR_AES_CBC, 256));
 	assert_true(proposal_has(&ike.p[1], IKE_T_INTEG, AUTH_HMAC_SHA2_256_128, 0));
@@ -187,13 +205,107 @@ static void defaults(void **state)
 	assert_true(proposal_has(&esp.p[1], IKE_T_INTEG, AUTH_HMAC_SHA2_256_128, 0));
 }
 
+/* With the switch they are read as all others are, but for what OpenSSL does not have. */
+static void legacy(void **state)
+{
+	static const struct {
+		enum ike_proto proto;
+		const char *text, *want;
+	} t[] = {
+	    {IKE, "3des-md5-modp1024", "3DES_CBC/HMAC_MD5_96/MODP_1024/PRF_HMAC_MD5"},
+	    {IKE, "aes128gcm16-prfmd5-modp768-modp1536",
+	     "AES_GCM_16_128/PRF_HMAC_MD5/MODP_768/MODP_1536"},
+	    {ESP, "3des-md5", "3DES_CBC/HMAC_MD5_96/NO_EXT_SEQ"},
+	    {ESP, "blowfish-blowfish192-blowfish256-cast128-sha1",
+	     "BLOWFISH_CBC_128/BLOWFISH_CBC_192/BLOWFISH_CBC_256/CAST_CBC_128/"
+	     "HMAC_SHA1_96/NO_EXT_SEQ"},
+	};
+	char err[256] = "", buf[512];
+
+	(void)state;
+	assert_false(crypt_legacy_on());
+	crypt_legacy();
+	assert_true(crypt_legacy_on());
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct proposals p = {0};
+
+		if (conf_proposal(t[i].text, t[i].proto, &p, err, sizeof(err))) {
+			assert_string_equal(err, "OpenSSL has no 'blowfish' here");
+			continue;
+		}
+		assert_string_equal(proposal_str(&p.p[0], buf, sizeof(buf)), t[i].want);
+		assert_non_null(proposal_legacy(&p.p[0], 0));
+		assert_null(proposal_legacy(&p.p[0], 4));
+	}
+}
+
+/* Every keyword that people write, once: the row it must give. */
+static void vocabulary(void **state)
+{
+	static const struct {
+		enum ike_proto proto;
+		const char *words, *want;
+	} t[] = {
+	    {ESP, "aes128gcm8 aes128gcm64", "AES_GCM_8_128"},
+	    {ESP, "aes192gcm12 aes192gcm96", "AES_GCM_12_192"},
+	    {ESP, "aes256gcm16 aes256gcm128 aes256gcm", "AES_GCM_16_256"},
+	    {ESP, "aes128ccm8 aes128ccm64", "AES_CCM_8_128"},
+	    {ESP, "aes192ccm12 aes192ccm96", "AES_CCM_12_192"},
+	    {ESP, "aes256ccm16 aes256ccm128 aes256ccm", "AES_CCM_16_256"},
+	    {ESP, "chacha20poly1305", "CHACHA20_POLY1305"},
+	    {ESP, "aes128gmac", "NULL_AES_GMAC_128"},
+	    {ESP, "aes256gmac", "NULL_AES_GMAC_256"},
+	    {ESP, "aes128ctr-sha1 aes128ctr-sha", "AES_CTR_128/HMAC_SHA1_96"},
+	    {ESP, "aes-sha256 aes128-sha2_256", "AES_CBC_128/HMAC_SHA2_256_128"},
+	    {ESP, "null-sha384 null-sha2_384", "NULL/HMAC_SHA2_384_192"},
+	    {ESP, "aes192-aesxcbc", "AES_CBC_192/AES_XCBC_96"},
+	    {ESP, "aes256-aescmac", "AES_CBC_256/AES_CMAC_96"},
+	    {ESP, "aes128gcm16-none aes128gcm16-modpnone", "AES_GCM_16_128/NONE"},
+	    {ESP, "aes128gcm16-x448 aes128gcm16-curve448", "AES_GCM_16_128/CURVE_448"},
+	    {ESP, "aes128gcm16-curve25519", "AES_GCM_16_128/CURVE_25519"},
+	    {ESP, "aes128gcm16-ecp224bp-ecp256bp-ecp384bp-ecp512bp",
+	     "AES_GCM_16_128/ECP_224_BP/ECP_256_BP/ECP_384_BP/ECP_512_BP"},
+	    {ESP, "aes128gcm16-ecp192-ecp224-ecp256-ecp384-ecp521",
+	     "AES_GCM_16_128/ECP_192/ECP_224/ECP_256/ECP_384/ECP_521"},
+	    {ESP, "aes128gcm16-modp2048-modp3072-modp4096-modp6144-modp8192",
+	     "AES_GCM_16_128/MODP_2048/MODP_3072/MODP_4096/MODP_6144/MODP_8192"},
+	    {IKE, "aes128gcm16-prfaesxcbc-x25519", "AES_GCM_16_128/PRF_AES128_XCBC/CURVE_25519"},
+	    {IKE, "aes128gcm16-prfaescmac-x25519", "AES_GCM_16_128/PRF_AES128_CMAC/CURVE_25519"},
+	    {IKE, "aes128gcm16-prfsha1-x25519", "AES_GCM_16_128/PRF_HMAC_SHA1/CURVE_25519"},
+	    {IKE, "aes128-aesxcbc-x25519", "AES_CBC_128/AES_XCBC_96/CURVE_25519/PRF_AES128_XCBC"},
+	    {IKE, "aes128-aescmac-x25519", "AES_CBC_128/AES_CMAC_96/CURVE_25519/PRF_AES128_CMAC"},
+	    {IKE, "aes256ctr-sha256-x25519",
+	     "AES_CTR_256/HMAC_SHA2_256_128/CURVE_25519/PRF_HMAC_SHA2_256"},
+	    {IKE, "chacha20poly1305-sha512-x448", "CHACHA20_POLY1305/CURVE_448/PRF_HMAC_SHA2_512"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(t); i++) {
+		char words[200], want[200], err[256], buf[512], *save = NULL;
+
+		snprintf(words, sizeof(words), "%s", t[i].words);
+		snprintf(want, sizeof(want), "%s%s", t[i].want,
+			 t[i].proto == ESP ? "/NO_EXT_SEQ" : "");
+		for (char *w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+			struct proposals p = {0};
+
+			if (conf_proposal(w, t[i].proto, &p, err, sizeof(err)))
+				fail_msg("%s: %s", w, err);
+			assert_string_equal(proposal_str(&p.p[0], buf, sizeof(buf)), want);
+			assert_null(proposal_legacy(&p.p[0], 0));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(good),
 	    cmocka_unit_test(bad),
 	    cmocka_unit_test(many),
+	    cmocka_unit_test(vocabulary),
 	    cmocka_unit_test(defaults),
+	    cmocka_unit_test(legacy), /* the last: there is no way back */
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,6 +94,16 @@ static const struct select_case select_cases[] = {
 	{"I:e20/128 p5 k31", "I:e99/128 e20/128 e65535 p77 p5 k999 k31", 0, "1I:e20/128 p5 k31"},
 	{"I:e65535 p5 k31", "I:e65535 p5 k31", 0, NULL},	 /* spoilt by an attribute: matches nothing */
 	{"I:e20/128 p5 k31", "", 0, NULL},
+	/* RFC 7296 3.3.5: no Key Length for what has one length only */
+	{"I:e28 p5 k31", "I:e28 p5 k31", 0, "1I:e28 p5 k31"},
+	{"I:e28 p5 k31", "I:e28/256 p5 k31", 0, NULL},
+	{"I:e28 p5 k31", "I:e28/256 e28 p5/256 p5 k31", 0, "1I:e28 p5 k31"},
+	{"I:e28 p5 k31", "I:e28 p5/256 k31", 0, NULL},
+	{"I:e12/128 p5 i12 k31", "I:e12/128 p5 i12/256 k31", 0, NULL},
+	{"I:e16/256 p5 k31", "I:e16/256 p5 k31", 0, "1I:e16/256 p5 k31"},
+	{"I:e16/256 p5 k31", "I:e16/256 p5 i12 k31", 0, NULL},
+	{"I:e13/128 p5 i12 k31", "I:e13/128 p5 i12 k31", 0, "1I:e13/128 i12 p5 k31"},
+	{"I:e13/128 p5 i12 k31", "I:e13/128 p5 k31", 0, NULL},
 	{"", "I:e20/128 p5 k31", 0, NULL},
 
 	/* integrity */
@@ -128,6 +138,14 @@ static const struct select_case select_cases[] = {
 	{"E:e20/128 s1 s0", "E:e20/128 s0 s1", OWN, "1E:e20/128 s1"},
 	{"E:e12/256 i12 s0", "E:e12/256 i12 s0", 0, "1E:e12/256 i12 s0"},
 	{"E:e12/256 i12 s0", "E:e12/256 s0", 0, NULL},
+	{"E:e21/128 s0", "E:e21/128 s0", 0, "1E:e21/128 s0"},
+	{"E:e21/128 s0", "E:e21/128 i12 s0", 0, NULL},		 /* GMAC is integrity itself */
+	{"E:e11 i2 s0", "E:e11 i2 s0", 0, "1E:e11 i2 s0"},
+	{"E:e11 i2 s0", "E:e11 s0", 0, NULL},			 /* RFC 8221 4: never neither */
+	{"E:e11 i2 s0", "E:e11 i0 s0", 0, NULL},
+	{"E:e20/128 s1 s0", "E:e20/128 s0", OWN, "1E:e20/128 s0"}, /* both by order: who has one decides */
+	{"E:e20/128 s1 s0", "E:e20/128 s1", OWN, "1E:e20/128 s1"},
+	{"E:e20/128 s1", "E:e20/128 s1 s0", 0, "1E:e20/128 s1"},
 	{"E:e20/128 s0", "E:e20/128 p5 s0", 0, NULL},		 /* PRF has no place in ESP */
 
 	/* PFS */
