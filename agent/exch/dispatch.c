@@ -380,10 +380,7 @@ void agent_recv(void *ctx, const struct endpoint *from, const struct endpoint *t
 		return;
 	err = ike_hdr_decode(datagram, &hdr);
 	if (err == WIRE_VERSION || err == WIRE_OLD_VERSION) {
-		core_count(a, bad_version);
-		/* RFC 7296 2.5 */
-		if (err == WIRE_VERSION)
-			plain_notify(a, &hdr, &path, N_INVALID_MAJOR_VERSION, slice_of(NULL, 0));
+		version_refuse(a, &hdr, &path, err);
 		return;
 	}
 	if (err != WIRE_OK) {

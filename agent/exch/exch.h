@@ -185,6 +185,9 @@ void digest_of(struct slice datagram, const struct endpoint *from, uint8_t out[S
 /* Milliseconds from the try-th sending (0 = first) to the next, or to giving up (try == retransmit_tries). */
 uint64_t retransmit_wait_ms(const struct gw_ike_conf *conf, unsigned int try, uint32_t random);
 
+/* ---- version.c: a message of IKEv1 or of a version above 2 ------------------------------------------ */
+void version_refuse(struct agent *a, const struct ike_hdr *hdr, const struct path *path, enum wire_err err);
+
 /* ---- dispatch.c ------------------------------------------------------------------------------------ */
 /* An encrypted datagram of a known IKE SA whose keys are there. */
 void dispatch(struct ike_sa *ike, const struct path *path, struct slice datagram);

@@ -70,6 +70,13 @@ struct observer {
 	void *ctx;
 };
 
+/* Who spoke another version of IKE lately, so that it is said once. */
+enum { VERSION_PEERS_MAX = 64 };
+struct version_peers {
+	struct ip_addr ip[VERSION_PEERS_MAX];
+	unsigned int n, at;
+};
+
 struct agent_core {
 	struct agent *agent;
 	const struct agent_parts *parts;
@@ -103,6 +110,7 @@ struct agent_core {
 	uint64_t answer_ms;
 	uint32_t answer_tokens;
 	struct log_budget log_init, log_bad, log_auth;
+	struct version_peers version_peers;
 	uint8_t chain[32768]; /* payloads being written */
 	uint8_t out[IKE_MSG_MAX + 1];
 	uint8_t plain[IKE_MSG_MAX + 1]; /* payloads just decrypted */

@@ -228,7 +228,8 @@ int sa_observe(struct agent *a, sa_observer_fn fn, void *ctx);
 	X(block_limit, "IKE_SA_INIT refused: too many half-open from one source")   \
 	X(sa_limit, "IKE_SA_INIT refused: ike_sa_limit")                            \
 	X(bad_header, "datagrams without a valid IKE header")                       \
-	X(bad_version, "IKEv1 or a version above 2")                                \
+	X(bad_version, "messages of a version above 2, refused")                    \
+	X(ikev1, "messages of IKEv1, refused")                                      \
 	X(bad_syntax, "messages with payloads that cannot be decoded")              \
 	X(bad_critical, "messages with an unknown critical payload")                \
 	X(bad_integrity, "messages whose integrity check failed")                   \

@@ -15,7 +15,7 @@ check "the agent lives" xd gb status
 check "one IKE SA" ikes_is gb 1
 [ "$(spi_out ga)" = "$spi" ] || fail "the SA was replaced"
 xd gb --json show counters >"$W/counters"
-for c in bad_header bad_version bad_syntax bad_critical bad_spi; do
+for c in bad_header bad_version ikev1 bad_syntax bad_critical bad_spi; do
     [ "$(counter gb $c)" -gt 0 ] || fail "$c is not counted"
 done
 after=$(rss)

@@ -41,6 +41,7 @@ static void numbers_that_are_no_power_of_two_are_refused(void **state)
 	assert_null(slots_new(48, 0));
 }
 
+// corner 32
 static void slot_rests_before_it_is_used_again(void **state)
 {
 	struct slots *s = slots_new(2, 0);

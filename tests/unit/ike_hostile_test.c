@@ -1,99 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "pair.h"
+#include "craft.h"
 
 /*
  * A peer that has the keys and no manners: side A is driven by hand with its own keys, side B must stay right.
  * Each gate and check of the exchanges has here what violates it.
  */
 
-static uint64_t counter(int side, enum ike_counter c)
-{
-	return sa_counter(&w.agent[side], c);
-}
-
-static struct msg_wr chain;
-
-static struct msg_wr *craft(void)
-{
-	chain_start(&w.agent[A], &chain);
-	return &chain;
-}
-
-/* The chain as A's next request. */
-static void ask(uint8_t exchange)
-{
-	struct ike_sa *ike = first_ike(A);
-
-	request_once(ike, exchange, &chain);
-	ike->send_mid++;
-	settle();
-}
-
-/* The chain as B's answer to the request that waits in the queue, instead of what B would say. */
-static void answer_instead(uint8_t exchange)
-{
-	struct ike_sa *ike = first_ike(B);
-	struct ike_hdr hdr;
-
-	assert_int_equal(w.n_queue, 1);
-	assert_int_equal(ike_hdr_decode(slice_of(w.queue[0].p, w.queue[0].n), &hdr), WIRE_OK);
-	ike->req = (struct request_in){.open = true,
-				       .exchange = exchange,
-				       .mid = hdr.mid,
-				       .local = w.queue[0].to,
-				       .remote = w.queue[0].from};
-	lose_all();
-	assert_int_equal(reply_send(ike, &chain), 0);
-	settle();
-}
-
-static uint8_t plain[65536];
-
-/* What side `to` reads in the oldest datagram for it. */
-static void open_for(int to, const struct test_datagram *d, struct ike_msg *msg, size_t *n)
-{
-	struct ike_sa *ike = first_ike(to);
-
-	assert_int_equal(msg_decode(slice_of(d->p, d->n), msg), WIRE_OK);
-	assert_int_equal(sk_open(&ike->suite, ike->initiator ? &ike->keys.er : &ike->keys.ei,
-				 ike->initiator ? &ike->keys.ar : &ike->keys.ai, msg, plain,
-				 sizeof(plain), n),
-			 0);
-}
-
-/* B's answer, delivered to nobody; 0 or its first error notify. */
-static unsigned int answer_of_b(struct ike_msg *msg)
-{
-	size_t n;
-
-	assert_true(deliver_to(B));
-	settle();
-	assert_int_equal(w.n_queue, 1);
-	open_for(A, &w.queue[0], msg, &n);
-	assert_int_equal(msg_decode_inner(slice_of(plain, n), msg->sk.first, msg), WIRE_OK);
-	lose_all();
-	return msg_error_notify(msg) ? msg_error_notify(msg)->type : 0;
-}
-
-static void put_child_offer(const struct child_nego *n)
-{
-	nego_put_offer(n, &chain);
-}
-
-static struct child_nego *offer(bool first)
-{
-	struct ike_sa *ike = first_ike(A);
-	struct child_nego *n = nego_new(ike, true, &ike->conn->child[0]);
-	struct outcome why;
-
-	assert_int_equal(nego_offer(ike, n, NULL, first, &why), 0);
-	n->kx.ke = ke_new(n->kx.group);
-	return n;
-}
-
 /* ---- CREATE_CHILD_SA and INFORMATIONAL ------------------------------------------------------------- */
 
 /* CVE-2023-38710: protocol 0 and 1 in REKEY_SA, SPIs of odd lengths. */
+// corner 24
 static void rekey_sa_of_nothing(void **state)
 {
 	static const struct {
@@ -127,6 +43,7 @@ static void rekey_sa_of_nothing(void **state)
 	}
 }
 
+// corner 7
 static void unknown_payloads(void **state)
 {
 	struct ike_msg msg;
@@ -151,6 +68,7 @@ static void unknown_payloads(void **state)
 }
 
 /* RFC 7296 2.21.3: what cannot be decoded under the keys is fatal. */
+// corner 23
 static void malformed_under_the_keys(void **state)
 {
 	struct ike_msg msg;
@@ -166,6 +84,7 @@ static void malformed_under_the_keys(void **state)
 	assert_int_equal(counter(B, IKE_C_bad_syntax), 1);
 }
 
+// corner 23
 static void required_payloads(void **state)
 {
 	struct ike_msg msg;
@@ -182,6 +101,7 @@ static void required_payloads(void **state)
 	assert_int_equal(count_ikes(B), 0);
 }
 
+// corner 21
 static void deletes_of_what_is_not_there(void **state)
 {
 	static const uint32_t spis[] = {1, 0xffffffff, 0xc1000101};
@@ -200,6 +120,7 @@ static void deletes_of_what_is_not_there(void **state)
 }
 
 /* The same SPI twice in one Delete: one child, one name in the answer. */
+// corner 21
 static void delete_twice_in_one(void **state)
 {
 	uint32_t spis[2];
@@ -217,6 +138,7 @@ static void delete_twice_in_one(void **state)
 	assert_int_equal(count_children(B), 0);
 }
 
+// corner 4
 static void message_ids_outside_the_window(void **state)
 {
 	struct ike_sa *ike;
@@ -287,6 +209,7 @@ static void group_and_value_do_not_fit(void **state)
 
 /* ---- gates: an exchange in the wrong state ------------------------------------------------------------- */
 
+// corner 25
 static void auth_when_established(void **state)
 {
 	struct child_nego *n;
@@ -307,6 +230,7 @@ static void auth_when_established(void **state)
 	assert_one_pair();
 }
 
+// corner 25
 static void unknown_exchanges(void **state)
 {
 	static const uint8_t types[] = {IKE_SESSION_RESUME, IKE_INTERMEDIATE, IKE_FOLLOWUP_KE, 200};
@@ -327,6 +251,7 @@ static void unknown_exchanges(void **state)
 }
 
 /* CVE-2026-78135 class: a Child SA asked for by one that has keys and is not authenticated. */
+// corner 25
 static void child_before_authentication(void **state)
 {
 	static const uint8_t types[] = {IKE_CREATE_CHILD_SA, IKE_INFORMATIONAL};
@@ -440,6 +365,7 @@ static void answer_error(uint16_t type)
 }
 
 /* RFC 7296 2.25: wait, ask again, in the end close. */
+// corner 24
 static void temporary_failure_for_ever(void **state)
 {
 	struct outcome *o;
@@ -468,6 +394,7 @@ static void temporary_failure_for_ever(void **state)
 }
 
 /* RFC 7296 2.25.1: the peer has lost it: gone without a Delete, and a new one made. */
+// corner 24
 static void child_sa_not_found(void **state)
 {
 	struct outcome *o;

@@ -131,6 +131,7 @@ static void a_cookie_leaves_no_state(void **state)
 }
 
 /* RFC 7296 2.6.1: cookie, then another group, then the cookie is still good. */
+// corner 8
 static void cookie_and_invalid_ke_interleave(void **state)
 {
 	struct outcome *o;
@@ -356,6 +357,7 @@ static void engine_refuses(void **state)
 
 /* ---- NAT -------------------------------------------------------------------------------------------- */
 
+// corner 26
 static void nat_floats_to_4500(void **state)
 {
 	struct outcome *o;
@@ -380,6 +382,7 @@ static void nat_floats_to_4500(void **state)
 }
 
 /* RFC 7296 2.23: the mapping changes; an authenticated message moves us along, a forged one does not. */
+// corner 26
 static void nat_mapping_changes(void **state)
 {
 	struct engine_event ev = {.kind = ENGINE_NAT_CHANGE};
@@ -632,6 +635,7 @@ static void child_delete_by_responder(void **state)
 	child_deleted(B);
 }
 
+// corner 21
 static void crossing_deletes(void **state)
 {
 	struct outcome *a, *b;
