@@ -499,7 +499,7 @@ charon-systemd {
     syslog { daemon { default = -1 } auth { default = -1 } }
     load_modular = no
     ${SS_CHARON:-}
-    load = aesni aes sha2 sha1 random nonce x509 constraints pubkey pkcs1 pkcs8 pem openssl gmp curve25519 hmac kdf ctr ccm gcm drbg kernel-libipsec kernel-netlink socket-default vici updown
+    load = aesni aes sha2 sha1 random nonce x509 constraints pubkey pkcs1 pkcs8 pem openssl gmp curve25519 hmac kdf ctr ccm gcm drbg ${SS_PLUGINS:-} kernel-libipsec kernel-netlink socket-default vici updown
     plugins {
         vici { socket = unix://$W/$g/vici }
         kernel-libipsec { allow_peer_ts = yes }
