@@ -158,6 +158,7 @@ static const struct {
 	{"show-policies", cmd_show_policies},
 	{"show-drops", cmd_show_drops},
 	{"show-plane", cmd_show_plane},
+	{"show-algorithms", cmd_show_algorithms},
 };
 
 int command_run(struct client *cl, struct slice name, struct slice body)

@@ -136,7 +136,7 @@ void op_close_all(struct control *c);
 int op_log_level(const struct op *op, const char *name, uint32_t unique);
 int op_log_level_max(const struct op *op);
 
-/* ---- list_sa.c, list_conn.c, show.c, status.c ---- */
+/* ---- list_sa.c, list_conn.c, show.c, status.c, algorithms.c ---- */
 void cmd_list_sas(struct client *cl, struct slice body);
 void cmd_list_conns(struct client *cl, struct slice body);
 void cmd_list_policies(struct client *cl, struct slice body);
@@ -149,6 +149,7 @@ void cmd_get_counters(struct client *cl, struct slice body);
 void cmd_status(struct client *cl, struct slice body);
 void cmd_stats(struct client *cl, struct slice body);
 void cmd_get_algorithms(struct client *cl, struct slice body);
+void cmd_show_algorithms(struct client *cl, struct slice body);
 const char *mode_text(enum conf_mode mode);
 
 /* ---- sa_fields.c: an SA as keys and values ---- */

@@ -241,32 +241,3 @@ void cmd_stats(struct client *cl, struct slice body)
 	vici_section_end(&v);
 	reply_end(cl, &v);
 }
-
-static void write_family(struct vici_wr *v, const char *section, unsigned int type, bool aead)
-{
-	const char *last = "";
-	const struct alg *alg;
-
-	vici_section(v, section);
-	for (unsigned int i = 0; (alg = alg_at(i)); i++) {
-		if (alg->type != type || alg->aead != aead || !alg->id || alg->variant ||
-		    !crypt_available(alg) || !strcmp(alg->base, last))
-			continue;
-		vici_kv(v, alg->base, "openssl");
-		last = alg->base;
-	}
-	vici_section_end(v);
-}
-
-void cmd_get_algorithms(struct client *cl, struct slice body)
-{
-	struct vici_wr v = reply_begin(cl);
-
-	(void)body;
-	write_family(&v, "encryption", IKE_T_ENCR, false);
-	write_family(&v, "integrity", IKE_T_INTEG, false);
-	write_family(&v, "aead", IKE_T_ENCR, true);
-	write_family(&v, "prf", IKE_T_PRF, false);
-	write_family(&v, "dh", IKE_T_KE, false);
-	reply_end(cl, &v);
-}

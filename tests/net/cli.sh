@@ -12,10 +12,18 @@ monitor=$!
 check "initiate" xd ga initiate net
 check "initiate what is up" xd ga initiate net
 check "still one child" children_is ga 1
-for what in sa policy conn drop plane counters; do
+for what in sa policy conn drop plane counters algorithms; do
     check "show $what" xd ga show $what
     check "show $what --json" sh -c "$BUILD/xdpsec -s $W/ga/run/xdpsecd.vici --json show $what | jq -e ."
 done
+alg() { xd ga --json show algorithms | jq -e ".[] | select(.keyword == \"$1\") | $2" >/dev/null; }
+check "an AEAD of both, in an engine" alg aes128gcm16 \
+    '.ike and .esp and .aead and .available and .id == 20 and .key_bits == 128 and (.engines | index("openssl") != null)'
+check "a PRF is in no engine" alg prfsha256 '.ike and (.esp | not) and .engines == null'
+check "weak ones are off" alg 3des '.legacy and (.available | not) and .why_not == "legacy = no"'
+check "GMAC is for ESP" alg aes128gmac '.esp and (.ike | not)'
+check "no keyword twice" sh -c "$BUILD/xdpsec -s $W/ga/run/xdpsecd.vici --json show algorithms |
+    jq -e '[.[].keyword] | length == (unique | length) and length > 70'"
 check "status" xd ga status
 check "show sa names the engine" sh -c "$BUILD/xdpsec -s $W/ga/run/xdpsecd.vici show sa | grep -q dataplane"
 check "rekey" xd ga rekey net

@@ -33,6 +33,11 @@ eventually 5 "another SPI" sh -c "[ \"$(spi_out ga)\" != '$spi' ]"
 check "rekey ike" sw ga --rekey --ike gw
 check "stats" sw ga --stats
 check "version" sw ga --version
+sw ga --list-algs >"$W/out" || fail "--list-algs"
+check "list-algs: AEAD" has 'AES_CCM_16\[openssl\]'
+check "list-algs: integrity" has 'AES_XCBC_96\[openssl\]'
+check "list-algs: groups" has 'ECP_256_BP\[openssl\]'
+refused "list-algs: nothing weak" '^$' has 'MD5|3DES|MODP_1024'
 check "pools" sw ga --list-pools
 check "certs" sw ga --list-certs
 check "policies" sw ga --list-pols

@@ -134,7 +134,7 @@ static void test_manual(void **state)
 	cli_help(mem);
 	fclose(mem);
 	for (char *l = strtok_r(help, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
-		size_t len = 14;
+		size_t len = 16;
 
 		if (strncmp(l, "  ", 2) || l[2] < 'a' || l[2] > 'z')
 			continue;

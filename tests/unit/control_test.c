@@ -439,7 +439,7 @@ static void test_basics(void **state)
 static void test_plain_commands(void **state)
 {
 	static const char *const names[] = {"list-certs", "list-authorities", "get-pools", "get-authorities",
-					    "get-keys", "get-shared", "list-policies", "get-conns", "get-algorithms",
+					    "get-keys", "get-shared", "list-policies", "get-conns", "get-algorithms", "show-algorithms",
 					    "stats", "status", "counters", "list-sas"};
 	struct world *w = *state;
 	int fd = dial(w);

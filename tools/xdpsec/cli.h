@@ -125,6 +125,7 @@ json_t *conn_array(const struct cli *cli);
 int run_show_conn(const struct cli *cli);
 int run_show_policy(const struct cli *cli);
 int run_show_drop(const struct cli *cli);
+int run_show_algorithms(const struct cli *cli);
 int run_show_counters(const struct cli *cli);
 int run_show_plane(const struct cli *cli);
 int run_status(const struct cli *cli);

@@ -43,6 +43,8 @@ static const struct command {
 	{"show conn", run_show_conn, 0, 0, "", "configured connections"},
 	{"show drop", run_show_drop, OPT_ALL, 0, "[--all]", "dropped packets by reason"},
 	{"show plane", run_show_plane, 0, 0, "", "engine, ports and sockets"},
+	{"show algorithms", run_show_algorithms, 0, 0, "",
+	 "algorithms: keywords, where they may stand, what does them here"},
 	{"show counters", run_show_counters, OPT_ALL, 0, "[--all]", "IKE and socket counters"},
 	{"status", run_status, 0, 0, "", "what runs, what is up, what is configured and not up"},
 	{"monitor", run_monitor, 0, 0, "", "SAs as they come, change and go, until Ctrl-C"},
@@ -67,9 +69,9 @@ void cli_help(FILE *to)
 {
 	fputs("usage: xdpsec [-s SOCKET] [--json] COMMAND [ARGUMENTS]\n\n", to);
 	for (unsigned int i = 0; i < COMMANDS; i++) {
-		fprintf(to, "  %-14s %s\n", commands[i].name, commands[i].help);
+		fprintf(to, "  %-16s %s\n", commands[i].name, commands[i].help);
 		if (*commands[i].synopsis)
-			fprintf(to, "  %-14s   %s\n", "", commands[i].synopsis);
+			fprintf(to, "  %-16s   %s\n", "", commands[i].synopsis);
 	}
 	fputs("\n"
 	      "  -s, --socket PATH   control socket (" CLI_SOCKET_DEFAULT ", or $" CLI_SOCKET_ENV ")\n"
