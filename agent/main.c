@@ -110,6 +110,21 @@ static int reload(void *ctx, char *err, size_t errlen)
 	return 0;
 }
 
+/* One value of the section ike; it holds until the file is read again. */
+static int set_ike(void *ctx, const char *key, const char *value, char *err, size_t errlen)
+{
+	struct program *p = ctx;
+	struct gateway_conf gw = p->a.gw;
+	struct settings_error bad;
+	int r = gateway_conf_set_ike(&gw, key, value, &bad);
+
+	if (r)
+		snprintf(err, errlen, "%s", bad.text);
+	else
+		apply_gateway(p, &gw);
+	return r;
+}
+
 static void on_reload_signal(evutil_socket_t sig, short what, void *arg)
 {
 	char err[START_ERR_MAX];
@@ -239,6 +254,7 @@ static int open_parts(struct program *p, char *err, size_t errlen)
 	if (!p->control)
 		return -errno;
 	control_on_reload(p->control, reload, p);
+	control_on_set(p->control, set_ike, p);
 	r = watch_signals(p);
 	if (r)
 		snprintf(err, errlen, "signals: %s", strerror(-r));

@@ -201,6 +201,15 @@ static const struct settings_field ike_fields[] = {
     {"fragment_size", SETTINGS_CUSTOM, .read = read_fragment_size},
     {"delete_rekeyed_delay", SETTINGS_SECONDS32, AT(ike.delete_rekeyed_delay_s), .min = 0,
      .max = 3600},
+    {"initiator_only", SETTINGS_BOOL, .offset = AT(ike.initiator_only)},
+    {"reuse_ikesa", SETTINGS_BOOL, .offset = AT(ike.reuse_ikesa)},
+    {"ignore_acquire_ts", SETTINGS_BOOL, .offset = AT(ike.ignore_acquire_ts)},
+    {"inactivity_close_ike", SETTINGS_BOOL, .offset = AT(ike.inactivity_close_ike)},
+    {"close_ike_on_child_failure", SETTINGS_BOOL, .offset = AT(ike.close_ike_on_child_failure)},
+    {"retry_initiate_interval", SETTINGS_SECONDS32, AT(ike.retry_initiate_interval_s), .min = 0,
+     .max = 86400},
+    {"acquire_timeout", SETTINGS_SECONDS32, AT(ike.acquire_timeout_s), .min = 0, .max = 3600},
+    {"child_sa_limit", SETTINGS_U32, AT(ike.child_sa_limit), .min = 0, .max = UINT32_MAX},
     {"make_before_break", SETTINGS_BOOL, .offset = AT(ike.make_before_break)},
     {"legacy", SETTINGS_BOOL, .offset = AT(ike.legacy)},
     {"threads", SETTINGS_NO_EFFECT,
@@ -250,6 +259,9 @@ void gateway_conf_defaults(struct gateway_conf *conf)
 		    .source_rate = 5000,
 		    .delete_rekeyed_delay_s = 5,
 		    .fragment_size = 1280,
+		    .reuse_ikesa = true,
+		    .acquire_timeout_s = 30,
+		    .child_sa_limit = 256,
 		},
 	};
 	for (unsigned int i = 0; i < LOG_GROUPS; i++)
@@ -445,6 +457,50 @@ int gateway_conf_parse(const struct settings *root, struct gateway_conf *conf,
 	}
 	*conf = c;
 	return 0;
+}
+
+static bool can_be_quoted(const char *text)
+{
+	for (const char *p = text; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == '"' || *p == '\\' || *p == 0x7f)
+			return false;
+	return true;
+}
+
+int gateway_conf_set_ike(struct gateway_conf *conf, const char *key, const char *value,
+			 struct settings_error *err)
+{
+	char name[64], text[512];
+	struct gateway_conf c = *conf;
+	struct settings *root;
+	int n, rc;
+
+	*err = (struct settings_error){.file = "set"};
+	snprintf(name, sizeof(name), "%s", key);
+	for (char *p = name; *p; p++)
+		*p = *p == '-' ? '_' : *p;
+	if (strcmp(name, "port") == 0 || strcmp(name, "port_nat_t") == 0) {
+		snprintf(err->text, sizeof(err->text), "ike.%s: changes when xdpsecd is started again", name);
+		return -EINVAL;
+	}
+	if (strcmp(name, "legacy") == 0) {
+		snprintf(err->text, sizeof(err->text), "ike.legacy: changes when the files are read again");
+		return -EINVAL;
+	}
+	n = snprintf(text, sizeof(text), "ike { %s = \"%s\" }", name, value);
+	if (name[strspn(name, "abcdefghijklmnopqrstuvwxyz_0123456789")] || !name[0] || !value[0] ||
+	    !can_be_quoted(value) || n >= (int)sizeof(text)) {
+		snprintf(err->text, sizeof(err->text), "not a key and a value");
+		return -EINVAL;
+	}
+	root = settings_parse("set", text, (size_t)n, false, err);
+	if (!root)
+		return -EINVAL;
+	rc = read_ike(TAILQ_FIRST(&root->sections), &c, err);
+	settings_free(root);
+	if (rc == 0)
+		*conf = c;
+	return rc;
 }
 
 int gateway_conf_load(const char *path, struct gateway_conf *conf, struct settings_error *err)

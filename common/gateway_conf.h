@@ -36,6 +36,9 @@
  *       init_limit_half_open = 0  ike_sa_limit = 0  delete_rekeyed_delay = 5s
  *       fragment_size = 1280            # bytes of the IP packets that IKE messages are cut into
  *       source_rate = 5000              # IKE datagrams a second that XDP lets through of one source, 0 = all
+ *       initiator_only = no  reuse_ikesa = yes  child_sa_limit = 256  (of one IKE SA)
+ *       acquire_timeout = 30s  ignore_acquire_ts = no  retry_initiate_interval = 0s
+ *       inactivity_close_ike = no  close_ike_on_child_failure = no
  *       make_before_break = no          # reauthentication: the new IKE SA before the old one goes
  *       legacy = no                     # 3DES, Blowfish, CAST, MD5, MODP up to 1536 in proposals
  *       threads, ikesa_table_size, ikesa_table_segments: accepted, without effect, said in the log
@@ -87,6 +90,14 @@ struct gw_ike_conf {
 	bool make_before_break;		  /* reauthentication */
 	uint32_t fragment_size;		  /* bytes of an IP packet with an IKE fragment; 0 = by address family */
 	bool legacy;			  /* algorithms that are weak may stand in proposals */
+	bool initiator_only;		  /* no IKE_SA_INIT of others is answered */
+	bool reuse_ikesa;		  /* a child joins an IKE SA that there is */
+	bool ignore_acquire_ts;		  /* the packet that met a trap is not told to the peer */
+	bool inactivity_close_ike;	  /* with its last child */
+	bool close_ike_on_child_failure;
+	uint32_t retry_initiate_interval_s; /* after a name could not be resolved; 0 = not */
+	uint32_t acquire_timeout_s;	  /* a trap asks again after that; 0 = at once */
+	uint32_t child_sa_limit;	  /* Child SAs that the peer can make under one IKE SA; 0 off */
 };
 
 struct gateway_conf {
@@ -109,6 +120,10 @@ void gateway_conf_defaults(struct gateway_conf *conf);
 int gateway_conf_load(const char *path, struct gateway_conf *conf, struct settings_error *err);
 int gateway_conf_parse(const struct settings *root, struct gateway_conf *conf,
 		       struct settings_error *err);
+/* One key of the section ike while the program runs, a dash standing for an underscore too. What only a start can
+ * change is refused. -EINVAL and *err: *conf untouched. */
+int gateway_conf_set_ike(struct gateway_conf *conf, const char *key, const char *value,
+			 struct settings_error *err);
 void gateway_conf_apply_log(const struct gateway_conf *conf);
 /* The i-th key that the file may have, "xdpsec.ike.port" into buf; NULL behind the last. */
 const char *gateway_conf_key_at(unsigned int i, char *buf, size_t n);

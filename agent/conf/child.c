@@ -248,8 +248,6 @@ static int read_child(const struct settings *s, struct draft *d, struct settings
 	rc = settings_table_read(s, child_conf_fields, d, err);
 	if (rc < 0)
 		return rc;
-	if (c->inactivity)
-		return settings_err(err, s, settings_key(s, "inactivity"), "not supported yet");
 	if (d->esp.n == 0)
 		conf_proposals_default(IKE_PROTO_ESP, &d->esp);
 	rc = complete_limits(s, c, err);

@@ -352,26 +352,6 @@ static void warn(const struct conn_conf *c)
 	}
 }
 
-/* Words that are read and that the protocol does not act on yet: said, never ignored. */
-static int refuse_unsupported(const struct settings *s, const struct conn_conf *c,
-			      struct settings_error *err)
-{
-	const struct {
-		const char *key;
-		bool used;
-	} later[] = {
-	    {"unique", c->unique == CONF_UNIQUE_KEEP},
-	};
-
-	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++) {
-		const struct settings_key *key = settings_key(s, later[i].key);
-
-		if (key && later[i].used)
-			return settings_err(err, s, key, "'%.64s' is not supported yet", key->value);
-	}
-	return 0;
-}
-
 static int read_conn(const struct settings *s, struct draft *d, struct conn_conf *c,
 		     struct settings_error *err)
 {
@@ -387,8 +367,6 @@ static int read_conn(const struct settings *s, struct draft *d, struct conn_conf
 		rc = read_sections(s, d, c, err);
 	if (rc == 0)
 		rc = complete_times(s, c, err);
-	if (rc == 0)
-		rc = refuse_unsupported(s, c, err);
 	if (rc < 0)
 		return rc;
 	if (d->ike.n == 0)

@@ -65,6 +65,29 @@ static void cmd_load_file(struct client *cl, struct slice body)
 		reply_ok(cl);
 }
 
+static void cmd_set(struct client *cl, struct slice body)
+{
+	struct control *c = cl->control;
+	char section[32], key[64], value[256], err[REPLY_TEXT_MAX] = "";
+	int ret;
+
+	if (!param_name(cl, body, "section", section, sizeof(section)) ||
+	    !param_name(cl, body, "key", key, sizeof(key)) ||
+	    !param_name(cl, body, "value", value, sizeof(value)))
+		return;
+	if (strcmp(section, "ike") != 0) {
+		reply_error(cl, "only the section ike can be changed while xdpsecd runs");
+		return;
+	}
+	ret = c->set ? c->set(c->set_ctx, key, value, err, sizeof(err)) : -ENOTSUP;
+	log_line(LOG_CONFIG, ret ? 1 : 0, "vici set ike %s = %s by uid %u pid %d%s%s", key, value,
+		 (unsigned int)cl->uid, (int)cl->pid, ret ? ": " : "", ret ? err : "");
+	if (ret)
+		reply_error(cl, "%s", err[0] ? err : strerror(-ret));
+	else
+		reply_ok(cl);
+}
+
 static void cmd_from_files(struct client *cl, struct slice body)
 {
 	(void)body;
@@ -153,6 +176,7 @@ static const struct {
 	{"clear-creds", cmd_from_files},
 	{"flush", cmd_flush},
 	{"load-file", cmd_load_file},
+	{"set", cmd_set},
 	{"status", cmd_status},
 	{"counters", cmd_counters},
 	{"show-policies", cmd_show_policies},

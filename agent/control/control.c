@@ -168,6 +168,13 @@ void control_close(struct control *c)
 	control_free(c);
 }
 
+void control_on_set(struct control *c,
+		    int (*fn)(void *ctx, const char *key, const char *value, char *err, size_t errlen), void *ctx)
+{
+	c->set = fn;
+	c->set_ctx = ctx;
+}
+
 void control_on_reload(struct control *c, int (*fn)(void *ctx, char *err, size_t errlen), void *ctx)
 {
 	c->reload = fn;

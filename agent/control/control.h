@@ -15,4 +15,7 @@ struct control *control_open(struct agent *a, const char *path, char *err, size_
 void control_close(struct control *c);
 /* Called by "load-file" and SIGHUP; set by main.c: reads the files again and applies them whole, or returns
  * -EINVAL with file, line and key in err and changes nothing. */
+/* What the set command asks for: a key of the section ike and its value. 0 or -errno and a line in err. */
+void control_on_set(struct control *c,
+		    int (*fn)(void *ctx, const char *key, const char *value, char *err, size_t errlen), void *ctx);
 void control_on_reload(struct control *c, int (*fn)(void *ctx, char *err, size_t errlen), void *ctx);

@@ -88,6 +88,8 @@ struct control {
 	unsigned int n_ops;
 	struct control_stat stat;
 	int sink_level; /* of our log sink, -1 = none */
+	int (*set)(void *ctx, const char *key, const char *value, char *err, size_t errlen);
+	void *set_ctx;
 	int (*reload)(void *ctx, char *err, size_t errlen);
 	void *reload_ctx;
 	time_t started;

@@ -143,7 +143,10 @@ static void child_failed(struct ike_sa *ike, const struct outcome *o, uint32_t s
 		}
 	}
 	task_finish(ike, o);
-	contact_established(ike, false);
+	if (ike->agent->gw.ike.close_ike_on_child_failure)
+		ike_delete(ike, END_LOCAL, 0, NULL);
+	else
+		contact_established(ike, false);
 }
 
 /* The child comes by CREATE_CHILD_SA, at once or when the peer may be ready for it. */
@@ -202,6 +205,11 @@ void initiator_checked(struct ike_sa *ike, const struct auth_fault *fault)
 	auth_established(ike);
 	if (s->childless) {
 		up_without_child(ike, t);
+		return;
+	}
+	if (s->child_error == N_SINGLE_PAIR_REQUIRED && t->trigger.given && !t->single) {
+		t->single = true;
+		child_later(ike, t, false);
 		return;
 	}
 	if (s->child_error == N_TEMPORARY_FAILURE && t->conf) {

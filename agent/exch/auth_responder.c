@@ -93,8 +93,15 @@ void responder_prepared(struct ike_sa *ike, const struct auth_fault *fault)
 
 void responder_checked(struct ike_sa *ike, const struct auth_fault *fault)
 {
+	struct auth_fault kept;
+
 	if (!ike->in)
 		return;
+	if (!fault && contact_kept_out(ike)) {
+		auth_fault_set(&kept, IKE_C_auth_unique, -EEXIST,
+			       "it has an IKE_SA already, which unique = keep keeps");
+		fault = &kept;
+	}
 	if (fault)
 		refuse_peer(ike, fault);
 	else

@@ -9,6 +9,7 @@
  *   rekey_timer   rekey_time less a random part of rand_time: our rekey
  *   expire_timer  life_time: closed at once, whatever a rekey is doing
  *   switch_timer  responder of a rekey: the peer may use the new SA already
+ *                 the one in force, with inactivity: closed when there was no traffic for so long
  *   fading.timer  grace of an old inbound SA for late packets (delete_rekeyed_delay)
  */
 
@@ -57,13 +58,29 @@ static void timers_start(struct child_sa *c)
 	const struct child_conf *conf = c->conf;
 	uint64_t now = sa_now_ms(), in = jittered_ms(a, conf->rekey_time, conf->rand_time);
 
-	c->installed_ms = now;
+	c->installed_ms = c->used_ms = now;
 	c->rekey_ms = in ? now + in : 0;
 	c->expire_ms = conf->life_time ? now + conf->life_time * 1000 : 0;
 	if (c->rekey_ms)
 		timer_arm(&a->core->timers, &c->rekey_timer, c->rekey_ms, on_rekey);
 	if (c->expire_ms)
 		timer_arm(&a->core->timers, &c->expire_timer, c->expire_ms, on_expire);
+}
+
+/* When a packet last used it, either way, or one that it replaced; when the first was made, if none ever did. */
+static uint64_t last_used_ms(const struct child_sa *c)
+{
+	struct agent *a = c->ike->agent;
+	uint64_t last = c->used_ms;
+	struct engine_stat st;
+
+	if (a->core->parts->stat_get(a->engine, c->engine, &st) < 0)
+		return last;
+	if (st.in.last_ns / 1000000 > last)
+		last = st.in.last_ns / 1000000;
+	if (st.out.last_ns / 1000000 > last)
+		last = st.out.last_ns / 1000000;
+	return last;
 }
 
 /* The replaced one: carries no new packets of ours, its inbound half stays until Delete and grace. */
@@ -73,6 +90,7 @@ static void retire(struct child_sa *old, struct child_sa *by)
 	uint64_t guard = sa_now_ms() + SWITCH_WAIT_MS + core->agent->gw.ike.delete_rekeyed_delay_s * 1000ull;
 
 	old->replaced_by = by->id;
+	by->used_ms = last_used_ms(old);
 	timer_disarm(&core->timers, &old->rekey_timer);
 	timer_disarm(&core->timers, &old->switch_timer);
 	/* Who made the new one deletes the old; one that forgets it does not keep it for ever. */
@@ -92,8 +110,48 @@ static void announce(struct child_sa *c, struct child_sa *old)
 		observe(a, SA_EV_CHILD_REKEY, c->ike, NULL, old, c);
 	} else {
 		core_count(a, child_up);
+		acquire_done(a, ike_conn_name(c->ike), c->conf->name);
 		observe(a, SA_EV_CHILD_UP, c->ike, NULL, c, NULL);
 	}
+}
+
+static void close_idle(struct child_sa *c)
+{
+	struct ike_sa *ike = c->ike;
+
+	core_count(ike->agent, inactive);
+	ike_log_group(ike, LOG_CHILD, 1, "CHILD_SA %s{%u} without traffic for %llu s, closing", c->conf->name,
+		      c->id, (unsigned long long)c->conf->inactivity);
+	if (ike->agent->gw.ike.inactivity_close_ike && TAILQ_FIRST(&ike->children) == c &&
+	    !TAILQ_NEXT(c, next))
+		ike_delete(ike, END_LOCAL, 0, NULL);
+	else
+		child_delete(c, NULL);
+}
+
+static void on_idle(struct timer *timer)
+{
+	struct child_sa *c = timer_owner(timer, struct child_sa, switch_timer);
+	uint64_t due = last_used_ms(c) + c->conf->inactivity * 1000;
+
+	if (!c->active || !child_up(c))
+		return;
+	if (due <= sa_now_ms() && c->state == CHILD_INSTALLED) {
+		close_idle(c);
+		return;
+	}
+	/* A rekey under way is looked at again when it is over. */
+	if (due <= sa_now_ms())
+		due = sa_now_ms() + c->conf->inactivity * 1000;
+	timer_arm(&c->ike->agent->core->timers, &c->switch_timer, due, on_idle);
+}
+
+static void idle_start(struct child_sa *c)
+{
+	uint64_t due = c->used_ms + c->conf->inactivity * 1000;
+
+	if (c->conf->inactivity)
+		timer_arm(&c->ike->agent->core->timers, &c->switch_timer, due, on_idle);
 }
 
 /* One 8-byte store in the engine: from here on the selectors encrypt with this pair. */
@@ -109,13 +167,18 @@ static int put_in_force(struct child_sa *c)
 		return err;
 	c->active = true;
 	timer_disarm(&a->core->timers, &c->switch_timer);
+	idle_start(c);
 	return 0;
 }
 
 int child_activate(struct child_sa *c, struct child_sa *old)
 {
-	int err = put_in_force(c);
+	int err;
 
+	timers_start(c);
+	if (old)
+		c->used_ms = last_used_ms(old);
+	err = put_in_force(c);
 	if (err < 0) {
 		ike_log_group(c->ike, LOG_CHILD, 0, "CHILD_SA %s{%u} cannot be put into force: %s",
 			      c->conf->name, c->id, strerror(-err));
@@ -123,7 +186,6 @@ int child_activate(struct child_sa *c, struct child_sa *old)
 		return err;
 	}
 	child_state_set(c, CHILD_INSTALLED);
-	timers_start(c);
 	if (old) {
 		old->active = false;
 		retire(old, c);

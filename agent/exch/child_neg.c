@@ -93,6 +93,32 @@ static struct slice spi_bytes(uint32_t spi, uint8_t buf[4])
 
 /* ---- initiator ------------------------------------------------------------------------------------ */
 
+/* RFC 7296 2.9: the packet first, so that no narrowing leaves it out. */
+static void put_first(struct ts_list *l, const struct ts *first)
+{
+	if (l->n == IKE_TS_MAX || !ts_within(first, l) || ts_equal(&l->ts[0], first))
+		return;
+	memmove(&l->ts[1], &l->ts[0], l->n * sizeof(l->ts[0]));
+	l->ts[0] = *first;
+	l->n++;
+}
+
+static void offer_ts(struct ike_sa *ike, struct child_nego *n)
+{
+	const struct task *t = task_active(ike);
+
+	child_ts(n->conf, &ike->local, &ike->remote, &n->ts_local, &n->ts_remote);
+	if (!t || !t->trigger.given || (ike->agent->gw.ike.ignore_acquire_ts && !t->single))
+		return;
+	if (t->single) {
+		n->ts_local = (struct ts_list){.n = 1, .ts = {t->trigger.local}};
+		n->ts_remote = (struct ts_list){.n = 1, .ts = {t->trigger.remote}};
+		return;
+	}
+	put_first(&n->ts_local, &t->trigger.local);
+	put_first(&n->ts_remote, &t->trigger.remote);
+}
+
 int nego_offer(struct ike_sa *ike, struct child_nego *n, const struct child_sa *old, bool first,
 	       struct outcome *why)
 {
@@ -113,7 +139,7 @@ int nego_offer(struct ike_sa *ike, struct child_nego *n, const struct child_sa *
 		n->old_id = old->id;
 		n->reqid = old->reqid;
 	} else {
-		child_ts(n->conf, &ike->local, &ike->remote, &n->ts_local, &n->ts_remote);
+		offer_ts(ike, n);
 	}
 	n->first = first;
 	if (first)
@@ -187,27 +213,37 @@ static bool narrow(struct ike_sa *ike, const struct child_conf *conf, const stru
 	return ts_narrow(&mine_local, &msg->ts_r, local) && ts_narrow(&mine_remote, &msg->ts_i, remote);
 }
 
-/* The child whose selectors meet the offer: one that they equal before one that they only overlap. */
+/*
+ * How well an answer serves the offer: all of it, or with the first selectors, which may be a packet's
+ * (RFC 7296 2.9), or only in part.
+ */
+static unsigned int answer_worth(const struct ike_msg *msg, const struct ts_list *local, const struct ts_list *remote)
+{
+	if (ts_list_subset(&msg->ts_r, local) && ts_list_subset(&msg->ts_i, remote))
+		return 3;
+	return ts_within(&msg->ts_r.ts[0], local) && ts_within(&msg->ts_i.ts[0], remote) ? 2 : 1;
+}
+
+/* The child whose selectors meet the offer best. */
 static const struct child_conf *choose_child(struct ike_sa *ike, const struct ike_msg *msg,
 					     struct ts_list *local, struct ts_list *remote)
 {
 	const struct child_conf *best = NULL;
+	unsigned int worth, best_worth = 0;
 	struct ts_list l, r;
 
 	for (unsigned int i = 0; i < ike->conn->n_children; i++) {
 		const struct child_conf *conf = &ike->conn->child[i];
-		bool equal;
 
 		if (conf->mode != CONF_MODE_TUNNEL || !narrow(ike, conf, msg, &l, &r))
 			continue;
-		equal = ts_list_equal(&l, &msg->ts_r) && ts_list_equal(&r, &msg->ts_i);
-		if (best && !equal)
+		worth = answer_worth(msg, &l, &r);
+		if (worth <= best_worth)
 			continue;
 		best = conf;
+		best_worth = worth;
 		*local = l;
 		*remote = r;
-		if (equal)
-			break;
 	}
 	return best;
 }

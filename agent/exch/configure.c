@@ -23,6 +23,12 @@ static struct intent *intent_find(const struct agent_core *core, const char *con
 
 void intend(struct agent *a, const char *conn, const char *child, uint64_t wait_ms)
 {
+	intend_for(a, conn, child, NULL, wait_ms);
+}
+
+void intend_for(struct agent *a, const char *conn, const char *child, const struct trigger *trigger,
+		uint64_t wait_ms)
+{
 	struct agent_core *core = a->core;
 	struct intent *in = intent_find(core, conn, child);
 
@@ -35,6 +41,8 @@ void intend(struct agent *a, const char *conn, const char *child, uint64_t wait_
 	}
 	snprintf(in->conn, sizeof(in->conn), "%s", conn);
 	snprintf(in->child, sizeof(in->child), "%s", child);
+	if (trigger)
+		in->trigger = *trigger;
 	in->due_ms = sa_now_ms() + wait_ms;
 	TAILQ_INSERT_TAIL(&core->intents, in, next);
 	core_later(a, in->due_ms);
@@ -55,7 +63,7 @@ static bool intent_run(struct agent *a, const struct intent *in)
 	child = conn ? conn_child(conn, in->child) : NULL;
 	if (!child)
 		return true;
-	err = child_initiate(a, conn, child, NULL, &o);
+	err = child_initiate(a, conn, child, in->trigger.given ? &in->trigger : NULL, NULL, &o);
 	/* The dataplane is not there yet: ENGINE_UP brings this back. */
 	if (err == -ENOTCONN)
 		return false;
@@ -354,6 +362,7 @@ void sa_configure(struct agent *a, struct conf *c)
 	struct conf *old = core->conf;
 
 	core->conf = c;
+	acquires_forget(a);
 	sas_apply(a, c);
 	policies_apply(a, old, c);
 	inherited_apply(a, c);

@@ -35,6 +35,26 @@ bool contact_supersedes(const struct ike_sa *ike, const struct ike_sa *other)
 	return other != ike && other->authenticated && contact_same_peers(ike, other) && !crossing(ike, other);
 }
 
+/* unique = keep: the peer is who it says, and has one. Who says INITIAL_CONTACT has lost that one (RFC 7296 2.4). */
+bool contact_kept_out(struct ike_sa *ike)
+{
+	struct ike_sa *other;
+
+	if (ike->conn->unique != CONF_UNIQUE_KEEP || ike->setup->initial_contact)
+		return false;
+	for (int initiator = 0; initiator < 2; initiator++) {
+		for (other = NULL; (other = ike_next_same_peers(ike, initiator, other));) {
+			/* Both call at once: one of the two goes, see below. */
+			if (other == ike || !ike_usable(other) ||
+			    (initiator && other->established_ms >= ike->created_ms))
+				continue;
+			liveness_hint(other);
+			return true;
+		}
+	}
+	return false;
+}
+
 static void on_older(struct timer *timer)
 {
 	struct ike_sa *ike = timer_owner(timer, struct ike_sa, half_open_timer);

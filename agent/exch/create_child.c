@@ -195,11 +195,28 @@ static bool peer_was_first(struct ike_sa *ike, struct task *t)
 	return true;
 }
 
+/* RFC 7296 2.9: it takes one pair of addresses an SA: that of the packet, where there is one. */
+static bool retry_single(struct ike_sa *ike, struct task *t)
+{
+	struct outcome why;
+
+	if (t->kind != TASK_CHILD_CREATE || t->single || !t->trigger.given)
+		return false;
+	t->single = true;
+	ike_log_group(ike, LOG_CHILD, 1, "received SINGLE_PAIR_REQUIRED, asking for the packet's own addresses");
+	if (nego_offer(ike, t->nego, NULL, false, &why) < 0)
+		return false;
+	create_prepare(ike);
+	return true;
+}
+
 static void create_refused(struct ike_sa *ike, struct task *t, const struct ike_notify_pl *n)
 {
 	struct outcome o;
 
 	if (n->type == N_INVALID_KE_PAYLOAD && retry_group(ike, n))
+		return;
+	if (n->type == N_SINGLE_PAIR_REQUIRED && retry_single(ike, t))
 		return;
 	if (peer_was_first(ike, t))
 		return;
@@ -409,6 +426,17 @@ static uint16_t create_obstacle(const struct ike_sa *ike)
 	return 0;
 }
 
+/* A peer with the keys cannot make us hold any number: RFC 7296 1.3. Rekeyed ones that wait for their Delete count, too. */
+static bool too_many(const struct ike_sa *ike, bool rekey)
+{
+	uint32_t limit = ike->agent->gw.ike.child_sa_limit, n = 0;
+	const struct child_sa *c;
+
+	TAILQ_FOREACH (c, &ike->children, next)
+		n++;
+	return limit && n >= (rekey ? 2 * (uint64_t)limit + 2 : limit);
+}
+
 /* The Child SA that REKEY_SA names; a refusal is sent when there is none or it cannot be rekeyed. */
 static struct child_sa *rekey_target(struct ike_sa *ike, const struct ike_notify_pl *n)
 {
@@ -442,6 +470,12 @@ void create_child_request(struct ike_sa *ike, const struct ike_msg *msg)
 
 	if (refusal) {
 		reply_notify(ike, refusal, slice_of(NULL, 0));
+		return;
+	}
+	if (too_many(ike, rekey != NULL)) {
+		core_count(ike->agent, child_limit);
+		ike_log_group(ike, LOG_CHILD, 1, "refusing one more CHILD_SA: child_sa_limit");
+		reply_notify(ike, N_NO_ADDITIONAL_SAS, slice_of(NULL, 0));
 		return;
 	}
 	if (rekey) {

@@ -42,12 +42,6 @@ static void nat_change(struct agent *a, struct child_sa *c, const struct endpoin
 			a->core->parts->move(a->engine, other->engine, &ike->local, &ike->remote);
 }
 
-static void acquire(struct agent *a, const struct engine_event *ev)
-{
-	log_line(LOG_CHILD, 1, "creating acquire job for CHILD_SA %s of %s", ev->child, ev->conn);
-	intend(a, ev->conn, ev->child, 0);
-}
-
 void agent_engine_event(void *ctx, const struct engine_event *ev)
 {
 	struct agent *a = ctx;

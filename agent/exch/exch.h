@@ -135,6 +135,8 @@ struct task {
 	uint16_t say;	/* delete: an error notify instead of the Delete payload */
 	int why;	/* IKE delete: enum ike_end */
 	bool recreate;	/* child delete: initiate it anew afterwards */
+	struct trigger trigger;	  /* connect, create: the packet that asked for it */
+	bool single;		  /* the peer wants selectors of one pair of addresses */
 	struct sa_ref reauth_of;  /* reauth: the old IKE SA; generation 0 = it is gone already */
 	unsigned int child_count; /* reauth: Child SAs that there must be */
 	struct waiter_list waiters;
@@ -356,13 +358,25 @@ bool contact_is_initial(const struct ike_sa *ike);
 bool contact_same_peers(const struct ike_sa *a, const struct ike_sa *b);
 bool contact_supersedes(const struct ike_sa *ike, const struct ike_sa *other);
 void contact_established(struct ike_sa *ike, bool initial_contact);
+/* Responder, the peer has proved itself: does unique = keep refuse it? */
+bool contact_kept_out(struct ike_sa *ike);
+
+/* ---- acquire.c --------------------------------------------------------------------------------------------------------- */
+/* A packet met the trap of a child. */
+void acquire(struct agent *a, const struct engine_event *ev);
+/* That child is up: the next packet may ask again. */
+void acquire_done(struct agent *a, const char *conn, const char *child);
+void acquires_forget(struct agent *a);
 
 /* ---- ops.c, configure.c, engine_events.c ------------------------------------------------------------------------------------------------ */
 /* Starts a child, or joins what is under way. batch may be NULL. -EALREADY: it is up. */
-int child_initiate(struct agent *a, struct conn_conf *conn, const struct child_conf *conf, struct batch *b,
-		   struct outcome *o);
+int child_initiate(struct agent *a, struct conn_conf *conn, const struct child_conf *conf,
+		   const struct trigger *trigger, struct batch *b, struct outcome *o);
 /* The same by name, later, from a fresh stack. */
 void intend(struct agent *a, const char *conn, const char *child, uint64_t wait_ms);
+/* ... for a packet. */
+void intend_for(struct agent *a, const char *conn, const char *child, const struct trigger *trigger,
+		uint64_t wait_ms);
 void intents_run(struct agent *a, bool engine_up);
 struct ike_sa *connect_new(struct agent *a, struct conn_conf *conn, uint32_t attempt);
 bool engine_usable(const struct agent *a, struct outcome *why);

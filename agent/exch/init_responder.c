@@ -262,6 +262,10 @@ void init_request(struct agent *a, const struct path *path, struct slice datagra
 				       slice_of(s->msg_r, s->msg_r_len));
 		return;
 	}
+	if (a->gw.ike.initiator_only) {
+		core_count(a, initiator_only);
+		return;
+	}
 	if (cookie_wanted(a) && !cookie_passes(a, &msg, path))
 		return;
 	if (!within_limits(a, path))

@@ -45,7 +45,7 @@ static struct ike_sa *ike_for(const struct agent *a, const char *conn)
 }
 
 static int child_task(struct agent *a, struct ike_sa *ike, enum task_kind kind, struct conn_conf *conn,
-		      const struct child_conf *conf, struct batch *b)
+		      const struct child_conf *conf, const struct trigger *trigger, struct batch *b)
 {
 	struct task *t = task_new(ike, kind, 0);
 
@@ -56,14 +56,52 @@ static int child_task(struct agent *a, struct ike_sa *ike, enum task_kind kind, 
 	}
 	t->conn = conn_conf_ref(conn);
 	t->conf = conf;
+	if (trigger)
+		t->trigger = *trigger;
 	task_queue(ike, t);
 	return 0;
 }
 
-int child_initiate(struct agent *a, struct conn_conf *conn, const struct child_conf *conf, struct batch *b,
-		   struct outcome *o)
+/* The one that is up already; for a packet: and that it fits. A peer may have narrowed it (RFC 7296 2.9). */
+static struct child_sa *up_for(const struct agent *a, const char *conn, const char *child,
+			       const struct trigger *trigger)
 {
-	struct child_sa *up = child_find_up(a, conn->name, conf->name, NULL);
+	const struct conn_sas *of = conn_sas_find(a, conn);
+	struct child_sa *c;
+	struct ike_sa *ike;
+
+	if (!trigger)
+		return child_find_up(a, conn, child, NULL);
+	for (ike = of ? TAILQ_FIRST(&of->list) : NULL; ike; ike = TAILQ_NEXT(ike, in_conn)) {
+		if (!ike_usable(ike))
+			continue;
+		TAILQ_FOREACH (c, &ike->children, next)
+			if (child_up(c) && strcmp(c->conf->name, child) == 0 &&
+			    ts_within(&trigger->local, c->ts_local) &&
+			    ts_within(&trigger->remote, c->ts_remote))
+				return c;
+	}
+	return NULL;
+}
+
+/* Packets of ours for a peer that narrows to pairs cannot make any number of Child SAs either. */
+static bool has_room(const struct ike_sa *ike, struct outcome *o)
+{
+	uint32_t limit = ike->agent->gw.ike.child_sa_limit, n = 0;
+	const struct child_sa *c;
+
+	TAILQ_FOREACH (c, &ike->children, next)
+		n++;
+	if (!limit || n < limit)
+		return true;
+	outcome_set(o, -EDQUOT, "IKE_SA %s[%u] has %u CHILD_SAs: child_sa_limit", ike_conn_name(ike), ike->id, n);
+	return false;
+}
+
+int child_initiate(struct agent *a, struct conn_conf *conn, const struct child_conf *conf,
+		   const struct trigger *trigger, struct batch *b, struct outcome *o)
+{
+	struct child_sa *up = up_for(a, conn->name, conf->name, trigger);
 	const struct conn_sas *of;
 	struct ike_sa *ike;
 	struct task *t;
@@ -82,14 +120,16 @@ int child_initiate(struct agent *a, struct conn_conf *conn, const struct child_c
 		if (t)
 			return 0;
 	}
-	ike = ike_for(a, conn->name);
+	ike = a->gw.ike.reuse_ikesa ? ike_for(a, conn->name) : NULL;
 	if (ike) {
-		if (child_task(a, ike, TASK_CHILD_CREATE, conn, conf, b) < 0)
+		if (!has_room(ike, o))
+			return o->error;
+		if (child_task(a, ike, TASK_CHILD_CREATE, conn, conf, trigger, b) < 0)
 			return outcome_set(o, -ENOMEM, "no memory");
 		return 0;
 	}
 	ike = connect_new(a, conn, 0);
-	if (ike && child_task(a, ike, TASK_CONNECT, conn, conf, b) < 0) {
+	if (ike && child_task(a, ike, TASK_CONNECT, conn, conf, trigger, b) < 0) {
 		ike_end(ike, END_FAILED, NULL);
 		ike = NULL;
 	}
@@ -100,7 +140,7 @@ static int initiate_one(struct agent *a, struct conn_conf *conn, const struct ch
 			struct batch *b)
 {
 	struct outcome o;
-	int err = child_initiate(a, conn, conf, b, &o);
+	int err = child_initiate(a, conn, conf, NULL, b, &o);
 
 	if (err) {
 		b->open++;
@@ -175,7 +215,7 @@ static int ike_initiate(struct agent *a, struct conn_conf *conn, struct batch *b
 		return outcome_set(o, -EINVAL, "connection '%.60s' has childless = never: name a child",
 				   conn->name);
 	ike = connect_new(a, conn, 0);
-	if (ike && child_task(a, ike, TASK_CONNECT, conn, NULL, b) < 0) {
+	if (ike && child_task(a, ike, TASK_CONNECT, conn, NULL, NULL, b) < 0) {
 		ike_end(ike, END_FAILED, NULL);
 		ike = NULL;
 	}

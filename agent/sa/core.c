@@ -112,6 +112,7 @@ void agent_core_close(struct agent *a, bool polite)
 		fading_all(a);
 	fading_forget(a);
 	outcomes_deliver(a);
+	acquires_forget(a);
 	while ((in = TAILQ_FIRST(&core->intents))) {
 		TAILQ_REMOVE(&core->intents, in, next);
 		free(in);

@@ -56,11 +56,18 @@ struct fading {
 };
 TAILQ_HEAD(fading_list, fading);
 
-/* A child to be initiated from a fresh stack: start actions, restarts. */
+/* The packet that wants a Child SA, as selectors. */
+struct trigger {
+	bool given;
+	struct ts local, remote;
+};
+
+/* A child to be initiated from a fresh stack: start actions, restarts, traps. */
 struct intent {
 	TAILQ_ENTRY(intent) next;
 	uint64_t due_ms;
 	bool when_ready; /* waits for the engine */
+	struct trigger trigger;
 	char conn[CONF_NAME_MAX], child[CONF_NAME_MAX];
 };
 TAILQ_HEAD(intent_list, intent);
@@ -101,6 +108,7 @@ struct agent_core {
 	struct child_list freed_children;
 	struct fading_list fading;
 	struct intent_list intents;
+	struct acquire *acquires; /* by names */
 	struct batch_list over;
 	struct observer observer[4];
 	unsigned int n_observers;

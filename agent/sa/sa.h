@@ -66,8 +66,9 @@ struct child_sa {
 	uint32_t spi_in, spi_out, reqid;
 	struct engine_sa engine;
 	uint64_t installed_ms, rekey_ms, expire_ms; /* monotonic, 0 = never */
+	uint64_t used_ms; /* when it or what it replaced was last used, before it was made */
 	struct timer rekey_timer, expire_timer;
-	struct timer switch_timer; /* responder of a rekey: is the peer on the new SA already? */
+	struct timer switch_timer; /* responder of a rekey: is the peer on the new SA already? later: inactivity */
 	uint64_t switch_ms;	   /* when it switches in any case */
 	uint32_t replaced_by; /* id of the successor, 0 = none */
 	bool active;	      /* its selectors encrypt with it: engine_activate was called */
@@ -212,6 +213,7 @@ int sa_observe(struct agent *a, sa_observer_fn fn, void *ctx);
 	X(auth_identity, "IKE_AUTH: the peer is another than configured")           \
 	X(auth_mac, "IKE_AUTH: wrong MAC of the pre-shared key")                    \
 	X(auth_childless, "IKE_AUTH: with or without Child SA against childless")   \
+	X(auth_unique, "IKE_AUTH refused: unique = keep")                             \
 	X(auth_no_key, "IKE_AUTH: no secret or private key of ours")                \
 	X(auth_no_answer, "IKE_AUTH: keys process did not answer")                  \
 	X(child_up, "Child SAs established")                                        \
@@ -239,6 +241,9 @@ int sa_observe(struct agent *a, sa_observer_fn fn, void *ctx);
 	X(fragment_drop, "fragments of IKE messages that are not wanted")           \
 	X(fragment_out, "IKE messages sent as fragments")                           \
 	X(bad_spi, "messages for an unknown IKE SPI")                               \
+	X(initiator_only, "IKE_SA_INIT not answered: initiator_only")               \
+	X(child_limit, "Child SAs refused: child_sa_limit")                        \
+	X(inactive, "Child SAs closed for inactivity")                             \
 	X(no_conn, "IKE_SA_INIT that no connection fits")                           \
 	X(no_proposal, "negotiations without a common proposal")                    \
 	X(no_ts, "Child SAs without common traffic selectors")                      \

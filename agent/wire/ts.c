@@ -94,10 +94,82 @@ bool ts_within(const struct ts *in, const struct ts_list *of)
 	return false;
 }
 
+/* The neighbour above (1) or below (-1); there is one, whoever asks saw an address behind it. */
+static struct ip_addr neighbour(const struct ip_addr *a, int step)
+{
+	struct ip_addr n = *a;
+
+	for (size_t i = addr_len(a); i-- > 0;) {
+		uint8_t was = n.b[i];
+
+		n.b[i] = (uint8_t)(was + step);
+		if (step > 0 ? was != 0xff : was != 0)
+			break;
+	}
+	return n;
+}
+
+static bool covered(const struct ts *in, const struct ts_list *of, unsigned int from);
+
+/* What is left of `in` at both sides of `of`, whose ports take in all of its. */
+static bool rest_covered(const struct ts *in, const struct ts *of, const struct ts_list *list,
+			 unsigned int from)
+{
+	struct ts rest = *in;
+
+	if (addr_cmp(&in->lo, &of->lo) < 0) {
+		rest.hi = neighbour(&of->lo, -1);
+		if (!covered(&rest, list, from))
+			return false;
+	}
+	rest = *in;
+	if (addr_cmp(&in->hi, &of->hi) > 0) {
+		rest.lo = neighbour(&of->hi, 1);
+		return covered(&rest, list, from);
+	}
+	return true;
+}
+
+/* Ports below and above those of `of`, for the addresses of both. */
+static bool ports_covered(const struct ts *in, const struct ts *both, const struct ts_list *list,
+			  unsigned int from)
+{
+	struct ts rest = *both;
+
+	if (port_any(in) || port_opaque(in))
+		return true;
+	rest.port_lo = in->port_lo;
+	rest.port_hi = (uint16_t)(both->port_lo - 1);
+	if (in->port_lo < both->port_lo && !covered(&rest, list, from))
+		return false;
+	rest.port_lo = (uint16_t)(both->port_hi + 1);
+	rest.port_hi = in->port_hi;
+	return in->port_hi <= both->port_hi || covered(&rest, list, from);
+}
+
+/*
+ * The pieces are disjoint and cut at edges of `of` alone: at most a square of twice its selectors of them. ANY ports are
+ * more than all visible ones together, and any protocol is more than the configured ones.
+ */
+static bool covered(const struct ts *in, const struct ts_list *of, unsigned int from)
+{
+	struct ts both;
+
+	for (unsigned int i = from; i < of->n; i++) {
+		const struct ts *o = &of->ts[i];
+
+		if ((o->protocol && !in->protocol) || (port_any(in) && !port_any(o)) ||
+		    !ts_intersect(in, o, &both))
+			continue;
+		return rest_covered(in, &both, of, i + 1) && ports_covered(in, &both, of, i + 1);
+	}
+	return false;
+}
+
 bool ts_list_subset(const struct ts_list *in, const struct ts_list *of)
 {
 	for (unsigned int i = 0; i < in->n; i++) {
-		if (!ts_within(&in->ts[i], of))
+		if (!covered(&in->ts[i], of, 0))
 			return false;
 	}
 	return in->n > 0;

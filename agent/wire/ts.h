@@ -28,8 +28,8 @@ bool ts_within(const struct ts *in, const struct ts_list *of);
  * first selectors first (RFC 7296 2.9). Returns out->n; out may be either argument. */
 unsigned int ts_narrow(const struct ts_list *mine, const struct ts_list *theirs,
 		       struct ts_list *out);
-/* Every selector of `in` is within `of`; an empty list is inside nothing, so no answer passes by
- * saying nothing. */
+/* All that `in` selects, `of` selects, be it by several of its selectors together; an empty list is inside nothing, so no
+ * answer passes by saying nothing. */
 bool ts_list_subset(const struct ts_list *in, const struct ts_list *of);
 /* "10.1.0.0/24[tcp/80]" or "10.1.0.5-10.1.0.9"; returns buf. */
 enum { TS_STRLEN = 128 };

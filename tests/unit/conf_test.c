@@ -364,8 +364,6 @@ static void mistakes(void **state)
 	     GW "rekey_time: '2000d' is not allowed; it must be a time such "
 		"as 30s, 5m, 4h or 1d, from 0 to 31536000 seconds"},
 	    {CONN("rand_time = 5h"), GW "rand_time: greater than rekey_time or reauth_time"},
-	    {CONN("unique = keep"), GW "unique: 'keep' is not supported yet"},
-	    {CHILD("inactivity = 5m"), NET "inactivity: not supported yet"},
 	    {CONN("fragmentation = maybe"),
 	     GW "fragmentation: 'maybe' is not allowed; it must be one of yes, accept, force, no"},
 	    {CONN("childless = x"),

@@ -357,6 +357,40 @@ static void example_file(void **state)
 			fail_msg("deploy/xdpsec.conf does not show %s", buf);
 }
 
+/* One key while the program runs: the same checks as in a file, and nothing else changes. */
+static void set_one(void **state)
+{
+	static const char *const bad[][3] = {
+	    {"initiator_only", "perhaps", "yes"},
+	    {"no_such_key", "1", "unknown"},
+	    {"port", "501", "started again"},
+	    {"port-nat-t", "4501", "started again"},
+	    {"retransmit_tries", "101", "100"},
+	    {"initiator_only", "yes\" } x { y = \"", "not a key"},
+	    {"a { b", "1", "not a key"},
+	    {"", "1", "not a key"},
+	    {"initiator_only", "", "not a key"},
+	};
+	struct settings_error err;
+	struct gateway_conf c, before;
+
+	(void)state;
+	gateway_conf_defaults(&c);
+	assert_int_equal(gateway_conf_set_ike(&c, "initiator-only", "yes", &err), 0);
+	assert_true(c.ike.initiator_only);
+	assert_int_equal(gateway_conf_set_ike(&c, "cookie_threshold", "always", &err), 0);
+	assert_int_equal(c.ike.cookie_threshold, -1);
+	assert_int_equal(gateway_conf_set_ike(&c, "acquire_timeout", "1m", &err), 0);
+	assert_int_equal(c.ike.acquire_timeout_s, 60);
+	before = c;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(gateway_conf_set_ike(&c, bad[i][0], bad[i][1], &err), -EINVAL);
+		if (!strstr(err.text, bad[i][2]))
+			fail_msg("%s: %s", bad[i][0], err.text);
+	}
+	assert_memory_equal(&c, &before, sizeof(c));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +398,7 @@ int main(void)
 	    cmocka_unit_test(mistakes),		cmocka_unit_test(too_many_interfaces),
 	    cmocka_unit_test(without_effect),	cmocka_unit_test(missing_file),
 	    cmocka_unit_test(example_file),
+	    cmocka_unit_test(set_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,6 +298,365 @@ static void engine_says_soft(void **state)
 	assert_int_equal(counter(A, IKE_C_rekey_child), 1);
 }
 
+/* ---- actions when it ends ------------------------------------------------------------------------------- */
+
+/* The peer is dead: what dpd_action says of each. */
+static void dpd_actions(void **state)
+{
+	static const struct {
+		const char *action;
+		unsigned int traps;
+		bool again;
+	} t[] = {{"clear", 0, false}, {"trap", 1, false}, {"restart", 1, true}};
+	char child[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		snprintf(child, sizeof(child), "dpd_action = %s", t[i].action);
+		configure(A, "dpd_delay = 10s", child);
+		configure(B, "", "");
+		initiate(A);
+		run();
+		assert_one_pair();
+		w.engine[A].peer_sends = false;
+		w.drop = drop_all;
+		advance(10000 + 166000);
+		assert_int_equal(count_children(A), 0);
+		assert_int_equal(w.engine[A].traps, t[i].traps);
+		assert_true(counter(A, IKE_C_timeout) >= 1);
+		w.drop = NULL;
+		advance(100000);
+		assert_int_equal(count_children(A), t[i].again);
+		if (t[i].again)
+			advance(400000);
+		world_close(NULL);
+		world_open(NULL);
+	}
+}
+
+static void close_actions(void **state)
+{
+	static const struct {
+		const char *action;
+		unsigned int traps;
+		bool again;
+	} t[] = {{"none", 0, false}, {"trap", 1, false}, {"start", 1, true}};
+	char child[64];
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(t) / sizeof(t[0]); i++) {
+		bool whole = i % 2;
+
+		snprintf(child, sizeof(child), "close_action = %s", t[i / 2].action);
+		configure(A, "", child);
+		configure(B, "", "");
+		initiate(A);
+		run();
+		terminate(B, whole ? "gw" : NULL, whole ? NULL : "net", false);
+		run();
+		assert_int_equal(count_children(A), 0);
+		assert_int_equal(w.engine[A].traps, t[i / 2].traps);
+		advance(10000);
+		assert_int_equal(count_children(A), t[i / 2].again);
+		world_close(NULL);
+		world_open(NULL);
+	}
+}
+
+/* ---- inactivity ------------------------------------------------------------------------------------------------ */
+
+static void inactivity(void **state)
+{
+	(void)state;
+	configure(A, "", "inactivity = 60s \n rekey_time = 100s");
+	configure(B, "", "");
+	initiate(A);
+	run();
+	/* Traffic keeps it, also over rekeys. */
+	advance(300000);
+	assert_one_pair();
+	assert_true(counter(A, IKE_C_rekey_child) >= 2);
+	w.engine[A].peer_sends = w.engine[B].peer_sends = false;
+	advance(61000);
+	assert_int_equal(count_children(A), 0);
+	assert_int_equal(count_ikes(A), 1);
+	assert_int_equal(counter(A, IKE_C_inactive), 1);
+	assert_int_equal(w.engine[A].traps, 0);
+}
+
+/* A rekey is no traffic: it is closed though it was rekeyed in between. */
+static void inactivity_over_a_rekey(void **state)
+{
+	(void)state;
+	configure(A, "", "inactivity = 300s \n rekey_time = 100s");
+	configure(B, "", "");
+	initiate(A);
+	run();
+	w.engine[A].peer_sends = w.engine[B].peer_sends = false;
+	advance(290000);
+	assert_int_equal(count_children(A) > 0, true);
+	assert_true(counter(A, IKE_C_rekey_child) >= 2);
+	advance(200000);
+	assert_int_equal(count_children(A), 0);
+}
+
+static void inactivity_takes_the_ike_sa(void **state)
+{
+	(void)state;
+	w.agent[A].gw.ike.inactivity_close_ike = true;
+	configure(A, "", "inactivity = 60s");
+	configure(B, "", "");
+	initiate(A);
+	run();
+	w.engine[A].peer_sends = false;
+	advance(61000);
+	assert_int_equal(count_ikes(A), 0);
+	assert_int_equal(count_ikes(B), 0);
+}
+
+/* ---- who may connect ------------------------------------------------------------------------------------------------ */
+
+static void restart_side(int side)
+{
+	w.guard = false;
+	world_close_side(side, false);
+	memset(&w.engine[side].slot, 0, sizeof(w.engine[side].slot));
+	world_open_side(side);
+}
+
+/* Corner 6: the same identity and no other; `keep` refuses a second one, unless the first is said to be lost. */
+static void unique_keep(void **state)
+{
+	struct outcome *o;
+
+	(void)state;
+	configure(A, "unique = never", "");
+	configure(B, "unique = keep", "");
+	initiate(A);
+	run();
+	assert_one_pair();
+	restart_side(A);
+	configure(A, "unique = never", "");
+	o = initiate(A);
+	run();
+	assert_int_equal(o->error, -EACCES);
+	assert_int_equal(counter(B, IKE_C_auth_unique), 1);
+	restart_side(A);
+	configure(A, "", "");
+	o = initiate(A);
+	run();
+	assert_int_equal(o->error, 0);
+	advance(1000);
+	assert_one_pair();
+}
+
+static void unique_replace(void **state)
+{
+	(void)state;
+	configure(A, "unique = never", "");
+	configure(B, "unique = replace", "");
+	initiate(A);
+	run();
+	restart_side(A);
+	configure(A, "unique = never", "");
+	initiate(A);
+	run();
+	assert_int_equal(count_ikes(B), 2);
+	advance(10000);
+	assert_one_pair();
+}
+
+static void unique_never(void **state)
+{
+	(void)state;
+	configure(A, "unique = never", "");
+	configure(B, "unique = never", "");
+	initiate(A);
+	run();
+	restart_side(A);
+	configure(A, "", "");
+	initiate(A);
+	advance(10000);
+	assert_int_equal(count_ikes(B), 2);
+}
+
+static const char two_peers[] =
+	"connections {"
+	" gw { local_addrs = 198.51.100.2 \n remote_addrs = %any \n proposals = aes128gcm16-prfsha256-x25519 \n"
+	" local { auth = psk \n id = b.example } \n remote { auth = psk \n id = %any } \n"
+	" children { net { local_ts = 10.2.0.0/24 \n remote_ts = 10.1.0.0/24 \n esp_proposals = aes128gcm16 } } } }";
+
+/* Corner 6: INITIAL_CONTACT of one identity says nothing about another, also behind the same address. */
+static void initial_contact_of_another(void **state)
+{
+	static const char of_c[] =
+		"connections { gw { local_addrs = 192.0.2.1 \n remote_addrs = 198.51.100.2 \n"
+		" proposals = aes128gcm16-prfsha256-x25519 \n local { auth = psk \n id = c.example } \n"
+		" remote { auth = psk \n id = b.example } \n children { net { local_ts = 10.1.0.0/24 \n"
+		" remote_ts = 10.2.0.0/24 \n esp_proposals = aes128gcm16 } } } }";
+
+	(void)state;
+	configure(A, "", "");
+	configure_text(B, two_peers);
+	initiate(A);
+	run();
+	assert_int_equal(count_ikes(B), 1);
+	restart_side(A);
+	configure_text(A, of_c);
+	initiate(A);
+	advance(10000);
+	assert_int_equal(count_ikes(B), 2);
+	assert_int_equal(count_children(B), 2);
+}
+
+static void initiator_only(void **state)
+{
+	struct outcome *o;
+
+	(void)state;
+	configure(A, "", "");
+	configure(B, "", "");
+	w.agent[B].gw.ike.initiator_only = true;
+	o = initiate(A);
+	advance(20000);
+	assert_int_equal(o->error, INT32_MAX);
+	assert_int_equal(count_ikes(B), 0);
+	assert_true(counter(B, IKE_C_initiator_only) >= 3);
+	/* Switched while it runs: the next retransmission gets its answer. */
+	w.agent[B].gw.ike.initiator_only = false;
+	advance(60000);
+	assert_int_equal(o->error, 0);
+	assert_one_pair();
+}
+
+static void child_failure_closes(void **state)
+{
+	struct outcome *o;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		w.agent[A].gw.ike.close_ike_on_child_failure = i;
+		configure(A, "", "esp_proposals = aes256gcm16");
+		configure(B, "", "");
+		o = initiate(A);
+		run();
+		assert_int_equal(o->notify, N_NO_PROPOSAL_CHOSEN);
+		assert_int_equal(count_ikes(A), !i);
+		assert_int_equal(count_ikes(B), !i);
+		world_close(NULL);
+		world_open(NULL);
+	}
+}
+
+/* ---- limits ------------------------------------------------------------------------------------------------------------ */
+
+static void queue_child(int side)
+{
+	struct ike_sa *ike = first_ike(side);
+	struct task *t = task_new(ike, TASK_CHILD_CREATE, 0);
+
+	t->conn = conn_conf_ref(ike->conn);
+	t->conf = first_child(side)->conf;
+	task_queue(ike, t);
+	run();
+}
+
+/* A peer with the keys cannot make us hold any number of Child SAs. */
+static void child_limit(void **state)
+{
+	struct outcome *o;
+
+	(void)state;
+	w.agent[B].gw.ike.child_sa_limit = 3;
+	establish();
+	for (int i = 0; i < 5; i++)
+		queue_child(A);
+	assert_int_equal(count_children(B), 3);
+	assert_int_equal(counter(B, IKE_C_child_limit), 3);
+	/* A rekey is no further one. */
+	o = rekey(A, NULL, "net");
+	run();
+	assert_int_equal(o->error, 0);
+	w.guard = false;
+}
+
+/* ---- traps ----------------------------------------------------------------------------------------------------------------- */
+
+static void packet(int side, const char *src, const char *dst, uint8_t protocol, uint16_t sport, uint16_t dport)
+{
+	struct engine_event ev = {.kind = ENGINE_ACQUIRE, .conn = "gw", .child = "net"};
+	struct ip_addr ip;
+
+	addr_parse(src, &ip);
+	addr_to_mapped(&ip, ev.tuple.src.b);
+	addr_parse(dst, &ip);
+	addr_to_mapped(&ip, ev.tuple.dst.b);
+	ev.tuple.protocol = protocol;
+	ev.tuple.sport = sport;
+	ev.tuple.dport = dport;
+	agent_engine_event(&w.agent[side], &ev);
+	run();
+}
+
+/* What a trap asked for and did not get is not asked for by every packet. */
+static void acquire_timeout(void **state)
+{
+	uint64_t asked;
+
+	(void)state;
+	configure(A, "", "start_action = trap \n esp_proposals = aes256gcm16");
+	configure(B, "", "");
+	packet(A, "10.1.0.5", "10.2.0.6", 17, 1000, 53);
+	assert_int_equal(count_ikes(A), 1);
+	assert_int_equal(count_children(A), 0);
+	asked = w.sent[A];
+	for (int i = 0; i < 29; i++) {
+		packet(A, "10.1.0.5", "10.2.0.6", 17, 1000, 53);
+		advance(1000);
+	}
+	assert_int_equal(w.sent[A], asked);
+	advance(1000);
+	packet(A, "10.1.0.5", "10.2.0.6", 17, 1000, 53);
+	assert_int_equal(w.sent[A], asked + 1);
+	/* One that came up may end and be asked for again at once. */
+	configure(B, "", "esp_proposals = aes256gcm16");
+	w.agent[A].gw.ike.acquire_timeout_s = 0;
+	advance(31000);
+	packet(A, "10.1.0.5", "10.2.0.6", 17, 1000, 53);
+	advance(1000);
+	packet(A, "10.1.0.5", "10.2.0.6", 17, 1000, 53);
+	assert_int_equal(count_children(A), 1);
+	w.agent[A].gw.ike.acquire_timeout_s = 30;
+	terminate(A, NULL, "net", false);
+	run();
+	packet(A, "10.1.0.5", "10.2.0.6", 17, 1000, 53);
+	assert_int_equal(count_children(A), 1);
+	terminate(A, NULL, "net", false);
+	run();
+	packet(A, "10.1.0.5", "10.2.0.6", 17, 1000, 53);
+	assert_int_equal(count_children(A), 1);
+}
+
+static void one_ike_sa_a_child(void **state)
+{
+	struct outcome *o, now;
+
+	(void)state;
+	w.agent[A].gw.ike.reuse_ikesa = false;
+	establish();
+	o = outcome_place();
+	assert_int_equal(sa_initiate(&w.agent[A], "gw", "net", on_outcome, o, &now), 0);
+	run();
+	assert_non_null(strstr(o->text, "already"));
+	terminate(A, NULL, "net", false);
+	w.guard = false;
+	run();
+	initiate(A);
+	run();
+	assert_int_equal(count_ikes(A), 2);
+	assert_int_equal(count_children(A), 1);
+}
+
 #define PAIR_TEST(t) cmocka_unit_test_setup_teardown(t, world_open, world_close)
 
 int main(void)
@@ -315,6 +674,20 @@ int main(void)
 		PAIR_TEST(hard_limit_beats_the_answer),
 		PAIR_TEST(engine_says_hard),
 		PAIR_TEST(engine_says_soft),
+		PAIR_TEST(dpd_actions),
+		PAIR_TEST(close_actions),
+		PAIR_TEST(inactivity),
+		PAIR_TEST(inactivity_over_a_rekey),
+		PAIR_TEST(inactivity_takes_the_ike_sa),
+		PAIR_TEST(unique_keep),
+		PAIR_TEST(unique_replace),
+		PAIR_TEST(unique_never),
+		PAIR_TEST(initial_contact_of_another),
+		PAIR_TEST(initiator_only),
+		PAIR_TEST(child_failure_closes),
+		PAIR_TEST(child_limit),
+		PAIR_TEST(acquire_timeout),
+		PAIR_TEST(one_ike_sa_a_child),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -194,6 +194,30 @@ static struct ts ts4(unsigned int lo, unsigned int hi, unsigned int protocol, un
 			   .port_lo = (uint16_t)p_lo, .port_hi = (uint16_t)p_hi};
 }
 
+/* A selector may lie across several: no packet of it is outside all of them, and where that can be known it is seen. */
+static void subset_model(void **state)
+{
+	unsigned int together = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		struct ts_list in = {.n = 1, .ts = {random_ts()}}, of = random_list(8);
+		bool subset = ts_list_subset(&in, &of), all = true;
+
+		for (unsigned int k = 0; k < PACKETS; k++) {
+			struct packet p = packet_at(k);
+
+			all &= !holds(&in.ts[0], &p) || list_holds(&of, &p);
+		}
+		assert_true(!subset || all);
+		/* more than three protocols, and more ports than the world has: not by single ones */
+		if (in.ts[0].protocol && (in.ts[0].port_lo != 0 || in.ts[0].port_hi != 65535))
+			assert_int_equal(subset, all);
+		together += subset && !ts_within(&in.ts[0], &of);
+	}
+	assert_true(together > 100);
+}
+
 static void within_by_hand(void **state)
 {
 	struct ts_list net = {.n = 1, .ts = {ts4(0, 255, 0, 0, 65535)}};
@@ -211,7 +235,9 @@ static void within_by_hand(void **state)
 	assert_false(ts_within(&net.ts[0], &opaque));
 	assert_false(ts_within(&v6, &net));
 	assert_true(ts_list_subset(&halves, &net));
-	/* each has to be inside one selector, not inside several together */
+	/* inside several together is inside, too */
+	assert_true(ts_list_subset(&net, &halves));
+	halves.ts[1].lo = addr(4, 129);
 	assert_false(ts_list_subset(&net, &halves));
 	/* who says nothing agrees to nothing */
 	assert_false(ts_list_subset(&none, &net));
@@ -342,6 +368,7 @@ int main(void)
 		cmocka_unit_test(intersect_model),
 		cmocka_unit_test(narrow_model),
 		cmocka_unit_test(within_model),
+		cmocka_unit_test(subset_model),
 		cmocka_unit_test(within_by_hand),
 		cmocka_unit_test(first_choice_survives),
 		cmocka_unit_test(triggering_packet),

@@ -277,6 +277,28 @@ int run_flush(const struct cli *cli)
 	return act(cli, "flush", NULL);
 }
 
+int run_set(const struct cli *cli)
+{
+	struct request r;
+	struct link l;
+	json_t *answer;
+	int ret;
+
+	if (cli->argc != 2)
+		return cli_usage(cli, "a key and a value: xdpsec set ike initiator-only yes");
+	if (link_open(&l, cli->socket))
+		return CLI_FAILED;
+	request_init(&r, "set");
+	vici_kv(&r.v, "section", "ike");
+	vici_kv(&r.v, "key", cli->argv[0]);
+	vici_kv(&r.v, "value", cli->argv[1]);
+	answer = link_request(&l, "set", &r, NULL, NULL);
+	ret = answer ? print_outcome(cli, cli->argv[0], answer) : CLI_FAILED;
+	json_decref(answer);
+	link_close(&l);
+	return ret;
+}
+
 int run_reload(const struct cli *cli)
 {
 	return act(cli, "load-file", NULL);

@@ -121,6 +121,7 @@ int run_reauth(const struct cli *cli);
 int run_terminate(const struct cli *cli);
 int run_flush(const struct cli *cli);
 int run_reload(const struct cli *cli);
+int run_set(const struct cli *cli);
 json_t *conn_array(const struct cli *cli);
 int run_show_conn(const struct cli *cli);
 int run_show_policy(const struct cli *cli);

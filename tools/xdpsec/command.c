@@ -38,6 +38,7 @@ static const struct command {
 	{"flush", run_flush, OPT_TIMEOUT | OPT_VERBOSE, 0, "",
 	 "delete all SAs and policies, those of an earlier xdpsecd too"},
 	{"reload", run_reload, 0, 0, "", "read swanctl.conf again and apply it whole, or say what is wrong"},
+	{"set ike", run_set, 0, 2, "KEY VALUE", "change a key of xdpsec.conf's section ike until the next reload"},
 	{"show sa", run_show_sa, 0, 0, "", "IKE SAs and their Child SAs"},
 	{"show policy", run_show_policy, 0, 0, "", "what the classifier knows, with counts"},
 	{"show conn", run_show_conn, 0, 0, "", "configured connections"},
