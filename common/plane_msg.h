@@ -99,6 +99,7 @@ enum plane_event_kind {
 	PLANE_EV_SOFT = 1,	/* soft limit by bytes or packets, or 3/4 of the sequence space */
 	PLANE_EV_HARD,		/* hard limit or end of the sequence space: the SA passes nothing more */
 	PLANE_EV_NAT_CHANGE,	/* authenticated, newest packet came from another address or port */
+	PLANE_EV_MTU,		/* outbound: the largest inner packet is known now, or another */
 };
 
 struct plane_event {
@@ -106,7 +107,8 @@ struct plane_event {
 	uint32_t kind;
 	uint32_t slot, generation, spi;
 	uint8_t direction;
-	uint8_t pad[5];
+	uint8_t pad[3];
+	uint16_t mtu;
 	uint16_t port;
 	uint8_t addr[16];
 };

@@ -23,6 +23,7 @@ struct slot_note {
 	uint32_t in_spi, out_spi;
 	bool in, out;
 	uint8_t pending[2]; /* by direction: 1 << PLANE_EV_SOFT, 1 << PLANE_EV_HARD */
+	uint16_t mtu;	    /* of the outbound half, 0 = not known yet */
 };
 
 struct control {
@@ -80,8 +81,12 @@ static bool event_send(struct control *c, const struct plane_event *event)
 
 void control_event(struct control *c, const struct plane_event *event)
 {
-	if (event->kind != PLANE_EV_NAT_CHANGE && event->slot < c->init.maps->sa_slots)
-		c->slot[event->slot].pending[event->direction] |= (uint8_t)(1 << event->kind);
+	struct slot_note *s = event->slot < c->init.maps->sa_slots ? &c->slot[event->slot] : NULL;
+
+	if (s && (event->kind == PLANE_EV_SOFT || event->kind == PLANE_EV_HARD))
+		s->pending[event->direction] |= (uint8_t)(1 << event->kind);
+	if (s && event->kind == PLANE_EV_MTU && s->out && s->out_generation == event->generation)
+		s->mtu = event->mtu;
 	event_send(c, event);
 }
 
@@ -90,7 +95,12 @@ static void events_repeat(struct control *c)
 {
 	for (uint32_t i = 1; i < c->init.maps->sa_slots; i++) {
 		const struct slot_note *s = &c->slot[i];
+		const struct plane_event mtu = {.kind = PLANE_EV_MTU, .slot = i, .direction = PLANE_OUT,
+						.generation = s->out_generation, .spi = s->out_spi,
+						.mtu = s->mtu};
 
+		if (s->out && s->mtu)
+			event_send(c, &mtu);
 		for (int d = PLANE_IN; d <= PLANE_OUT; d++)
 			for (int k = PLANE_EV_SOFT; k <= PLANE_EV_HARD; k++) {
 				struct plane_event ev = {
@@ -170,6 +180,7 @@ static int sa_add_out(struct control *c, struct plane_sa_add *add, struct plane_
 	s->out_generation = add->generation;
 	s->out_spi = add->spi;
 	s->pending[PLANE_OUT] = 0;
+	s->mtu = 0;
 	return 0;
 }
 

@@ -24,12 +24,15 @@ static void events(struct worker *w, const struct sa_out *sa, unsigned int ev)
 }
 
 /* The link the outer packet leaves by decides; before it is known, the usual size. */
-static uint32_t inner_mtu(struct worker *w, const struct sa_out *sa)
+static uint32_t inner_mtu(struct worker *w, struct sa_out *sa)
 {
 	const struct next_hop *nh = nh_cache_find(w->nh, sa->dst);
-	uint32_t path = nh && nh->mtu ? nh->mtu : PATH_MTU_DEFAULT;
+	bool known = nh && nh->mtu;
+	uint32_t mtu = mtu_inner(&sa->shape, known ? nh->mtu : PATH_MTU_DEFAULT);
 
-	return mtu_inner(&sa->shape, path);
+	if (known && mtu != sa->mtu_told && mtu <= UINT16_MAX && worker_event_mtu(w, sa, mtu))
+		sa->mtu_told = (uint16_t)mtu;
+	return mtu;
 }
 
 static void batch_seal(struct out_batch *b)

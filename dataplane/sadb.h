@@ -82,6 +82,7 @@ struct sa_out {
 	uint16_t tfc_wanted;
 	uint64_t iv_offset; /* counter IVs are number plus this: 0, except where an IV is given (tests/vectors) */
 	struct esp_shape shape;
+	uint16_t mtu_told; /* largest inner packet that the agent heard of */
 	uint8_t src[16], dst[16];
 	struct iv_gen iv;
 };

@@ -69,6 +69,23 @@ void worker_event(struct worker *w, enum plane_event_kind kind, uint32_t slot, u
 	eventfd_write(w->shared->note_fd, 1);
 }
 
+bool worker_event_mtu(struct worker *w, const struct sa_out *sa, uint32_t mtu)
+{
+	struct worker_note *note;
+	uint32_t at;
+
+	if (!ring_room(&w->notes, &at))
+		return false;
+	note = &w->note[at];
+	note->kind = NOTE_EVENT;
+	note->event = (struct plane_event){.kind = PLANE_EV_MTU, .slot = sa->slot, .spi = sa->spi,
+					   .generation = sa->generation, .direction = PLANE_OUT,
+					   .mtu = (uint16_t)mtu};
+	ring_push(&w->notes);
+	eventfd_write(w->shared->note_fd, 1);
+	return true;
+}
+
 bool worker_note_take(struct worker *w, struct worker_note *out)
 {
 	uint32_t at;

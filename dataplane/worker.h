@@ -111,6 +111,8 @@ void forward_in(struct worker *w, struct sa_in *sa, struct pkt *v[], unsigned in
 
 void worker_event(struct worker *w, enum plane_event_kind kind, uint32_t slot, uint32_t generation,
 		  uint32_t spi, enum plane_direction direction, const struct pkt *from);
+/* PLANE_EV_MTU; false when there is no room to say it now. */
+bool worker_event_mtu(struct worker *w, const struct sa_out *sa, uint32_t mtu);
 /* Counts by reason, for the slot (0: none) and in total, and frees the chunk. */
 void pkt_drop(struct worker *w, struct pkt *p, uint32_t slot, enum plane_direction direction,
 	      enum xs_drop reason);

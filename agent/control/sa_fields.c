@@ -168,6 +168,8 @@ void child_fields(struct vici_wr *v, const struct agent *a, const struct child_s
 	if (a->engine && in_engine(child) && !engine_stat_get(a->engine, child->engine, &st)) {
 		direction(v, "in", &st.in);
 		direction(v, "out", &st.out);
+		if (st.mtu)
+			vici_kvf(v, "mtu", "%u", st.mtu);
 	}
 	child_times(v, child);
 	if (a->engine) {

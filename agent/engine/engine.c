@@ -72,6 +72,9 @@ static void plane_event(void *ctx, const struct plane_event *pe)
 		addr_from_mapped(pe->addr, &ev.remote.ip);
 		ev.remote.port = pe->port;
 		break;
+	case PLANE_EV_MTU:
+		pair_set_mtu(e, p, pe->mtu);
+		return;
 	default:
 		return;
 	}
@@ -366,6 +369,7 @@ int engine_stat_get(struct engine *e, struct engine_sa sa, struct engine_stat *o
 		return -ENOENT;
 	stat_copy(&out->in, &e->maps.sa_stat[sa.slot].in);
 	stat_copy(&out->out, &e->maps.sa_stat[sa.slot].out);
+	out->mtu = e->pair[sa.slot]->half[PLANE_OUT].row.mtu;
 	return 0;
 }
 

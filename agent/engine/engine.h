@@ -39,6 +39,7 @@ struct engine_child {
 
 struct engine_stat {
 	struct xs_sa_dir_stat in, out;
+	uint16_t mtu; /* largest inner packet, 0 = not known yet */
 };
 
 /* An SA pair as the engine knows it; index = slot. Zero = none. */

@@ -86,6 +86,19 @@ static void forget_when_empty(struct engine *e, struct sa_pair *p)
 	free(p);
 }
 
+void pair_set_mtu(struct engine *e, struct sa_pair *p, uint16_t mtu)
+{
+	struct sa_half *h = &p->half[PLANE_OUT];
+	int err;
+
+	h->row.mtu = mtu;
+	if (!h->rows)
+		return; /* not there yet: it comes with the row */
+	err = xs_sa_out_put(&e->maps, &h->row);
+	if (err)
+		log_line(LOG_KERNEL, 1, "row of SA %08x: %s", h->row.spi, strerror(-err));
+}
+
 /* ---- taking down ---------------------------------------------------------------------------- */
 struct removal {
 	struct engine *e;

@@ -79,6 +79,8 @@ struct engine_sa pair_handle(const struct sa_pair *p);
 struct sa_pair *pair_new(struct engine *e, uint32_t slot, uint32_t generation);
 /* What a bundle holds to encrypt with this pair. */
 uint64_t pair_word(const struct sa_pair *p);
+/* The dataplane says how large an inner packet may be: into the row that people read. */
+void pair_set_mtu(struct engine *e, struct sa_pair *p, uint16_t mtu);
 /* Takes the rows of one half away, then its SA; pair_go does both halves and forgets the pair in the end. */
 void pair_drop_half(struct engine *e, struct sa_pair *p, enum plane_direction dir);
 void pair_go(struct engine *e, struct sa_pair *p);

@@ -22,11 +22,15 @@ told_mtu() {
         grep -oE 'mtu ?= ?[0-9]+' | grep -oE '[0-9]+' | head -n 1
 }
 
+mtu_row_is() { map_rows ga sa_out | jq -e --argjson m "$1" 'select(.mtu == $m)'; }
+mtu_shown_is() { xd ga --json show sa | jq -e --argjson m "$1" '.[0].children[0].mtu == $m'; }
+
 size_is_found() { # ADDRESS: what the gateway says fits, and one byte more does not
     local mtu header=28
     [[ $1 == *:* ]] && header=48
     mtu=$(told_mtu "$1")
     [ -n "$mtu" ] && [ "$mtu" -gt 1380 ] && [ "$mtu" -lt 1460 ] || { echo "MTU '$mtu'"; cat "$W/out"; return 1; }
+    lab_wait 5 mtu_row_is "$mtu" && mtu_shown_is "$mtu" || { echo "not in the row of the SA"; return 1; }
     nsx ha ping -n -q -c 2 -i 0.1 -M 'do' -s $((mtu - header)) -W 1 "$1" || return 1
     nsx ha ip route flush cache
     nsx ha ip -6 route flush cache

@@ -249,6 +249,46 @@ static void hard_limit_of_an_orphan_ends_it(void **state)
 	assert_int_equal(env_policies().n, 0);
 }
 
+static uint16_t mtu_of_row(uint32_t slot)
+{
+	struct xs_sa_out_key key = {.slot = slot};
+	struct xs_sa row = {0};
+
+	bpf_map_lookup_elem(env.m->fd[XS_MAP_sa_out], &key, &row);
+	return row.mtu;
+}
+
+/* The size that fits is in the row, of an inherited pair too, and another generation's is nobody's. */
+static void mtu_reaches_the_row(void **state)
+{
+	struct plane_event ev = {.hdr = {.type = PLANE_EVENT, .len = sizeof(ev)}, .kind = PLANE_EV_MTU,
+				 .direction = PLANE_OUT, .mtu = 1438};
+	struct env_sa s;
+
+	(void)state;
+	ENV_NEEDED();
+	restart_with_one(&s);
+	env_until(&env.events[ENGINE_UP], 2);
+	assert_int_equal(mtu_of_row(s.sa.slot), 0);
+	ev.slot = s.sa.slot;
+	ev.generation = s.sa.generation;
+	assert_int_equal(send(env.plane, &ev, sizeof(ev), 0), sizeof(ev));
+	ev.generation++;
+	ev.mtu = 1;
+	assert_int_equal(send(env.plane, &ev, sizeof(ev), 0), sizeof(ev));
+	ev.generation--;
+	for (uint64_t end = env_now() + 5000; mtu_of_row(s.sa.slot) != 1438 && env_now() < end;)
+		env_run();
+	ev.kind = PLANE_EV_SOFT; /* an event that comes behind them, and says nothing of orphans */
+	assert_int_equal(send(env.plane, &ev, sizeof(ev), 0), sizeof(ev));
+	for (unsigned int i = 0; i < 20; i++)
+		env_run();
+	assert_int_equal(mtu_of_row(s.sa.slot), 1438);
+	ev.kind = PLANE_EV_HARD;
+	assert_int_equal(send(env.plane, &ev, sizeof(ev), 0), sizeof(ev));
+	env_until(&env.events[ENGINE_ORPHAN_EXPIRED], 1);
+}
+
 struct asked {
 	unsigned int n, carried;
 	bool keep;
@@ -424,6 +464,7 @@ int main(int argc, char **argv)
 		T(trap_of_an_earlier_agent_is_claimed),
 		T(half_written_rows_are_cleaned),
 		T(hard_limit_of_an_orphan_ends_it),
+		T(mtu_reaches_the_row),
 		T(policy_of_a_configured_child_stays_closed),
 		T(carried_policy_goes_with_its_sa_only_when_not_kept),
 		T(kept_policy_goes_when_another_stands_for_it),

@@ -47,6 +47,7 @@ static const struct field child_table[] = {
 	{"life-time", "expires_in_s", FIELD_NUMBER},
 	{"engine", "engine", FIELD_TEXT},
 	{"slot", "slot", FIELD_NUMBER},
+	{"mtu", "mtu", FIELD_NUMBER},
 	{"local-ts", "local_ts", FIELD_LIST},
 	{"remote-ts", "remote_ts", FIELD_LIST},
 	{0},
@@ -161,6 +162,8 @@ static void print_child(const json_t *c)
 	printf(" === %s\n", join_str(json_object_get(c, "remote_ts"), " ", ts, sizeof(ts)));
 	print_direction(c, true);
 	print_direction(c, false);
+	if (number_of(c, "mtu"))
+		printf("      packets of up to %lld bytes fit\n", (long long)number_of(c, "mtu"));
 	print_time("      installed ", c, "installed_s", " ago");
 	print_time(", rekey in ", c, "rekey_in_s", "");
 	print_time(", expires in ", c, "expires_in_s", "");
