@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { IPV6_MTU_MIN = 1280 }; /* RFC 8200 5 */
+
 static uint64_t clock_ns(clockid_t id)
 {
 	struct timespec ts;
@@ -92,6 +94,10 @@ void pair_set_mtu(struct engine *e, struct sa_pair *p, uint16_t mtu)
 	int err;
 
 	h->row.mtu = mtu;
+	if (mtu < IPV6_MTU_MIN)
+		log_line(LOG_CHILD, 1, "SA %08x: packets of up to %u bytes fit, and no IPv6 network may "
+				       "have less than %d: larger IPv6 packets in this tunnel are lost",
+			 h->row.spi, mtu, IPV6_MTU_MIN);
 	if (!h->rows)
 		return; /* not there yet: it comes with the row */
 	err = xs_sa_out_put(&e->maps, &h->row);
