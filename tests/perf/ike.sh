@@ -50,7 +50,7 @@ load() { # key exchange, pairs, step, pid...
     shift 3
     for pid; do set -- "$@" --pid "$pid"; shift; done
     nsx gb "$BUILD/bench/ike_load" --to 192.0.2.1 --from 198.18.0.0/15 --inner 10.64.0.0/10 --ts 10.1.0.0/24 \
-        --psk "bench secret" --ke "$ke" --count "$n" --step "$step" --parallel "${IKE_PARALLEL:-32}" "$@"
+        --psk "bench secret" --ke "$ke" --count "$n" --step "$step" --parallel "${IKE_PARALLEL:-8}" "$@"
 }
 
 family() { echo "$1"; cat "/proc/$1/task/"*/children; }
@@ -63,7 +63,8 @@ for ke in $kes; do
     gw_up ga || fail "xdpsec"
     if [ -n "${IKE_PERF:-}" ]; then
         # shellcheck disable=SC2046
-        perf record -q -g -F 4000 -p "$(echo $(family "$(gw_pid ga agent)") | tr ' ' ,)" -o "$IKE_PERF" >/dev/null 2>&1 &
+        perf record -q ${IKE_PERF_FLAGS:---call-graph dwarf,16384 -F 997} -p "$(echo $(family "$(gw_pid ga agent)") | tr ' ' ,)" -o "$IKE_PERF" >/dev/null 2>&1 &
+        perf=$!
         lab_wait 5 test -s "$IKE_PERF"
     fi
     # shellcheck disable=SC2046
@@ -72,9 +73,9 @@ for ke in $kes; do
     jq -c --arg ke "$ke" '{responder: "xdpsec", ke: $ke} + .' "$W/ours"
     xd ga --json show counters >"$W/counters"
     echo "memory of the agent alone: $(awk '/^VmRSS/{print $2}' "/proc/$(gw_pid ga agent)/status") kB with $pairs pairs"
-    [ -n "${IKE_HOLD:-}" ] && sleep "$IKE_HOLD"
     gw_kill ga agent KILL
     gw_kill ga dataplane KILL
+    [ -n "${IKE_PERF:-}" ] && wait "$perf"
     gw_unload ga
     if [ "${IKE_PEER:-}" = no ] || ! swan_available; then continue; fi
     mkdir -p "$W/ga" && roadwarriors "$ke" "$W/ga/swanctl.conf"
