@@ -196,6 +196,8 @@ static const struct settings_field ike_fields[] = {
     {"block_threshold", SETTINGS_U32, AT(ike.block_threshold), .min = 0, .max = UINT32_MAX},
     {"init_limit_half_open", SETTINGS_U32, AT(ike.init_limit_half_open), .min = 0,
      .max = UINT32_MAX},
+    {"init_limit_job_load", SETTINGS_U32, AT(ike.init_limit_job_load), .min = 0,
+     .max = UINT32_MAX},
     {"ike_sa_limit", SETTINGS_U32, AT(ike.ike_sa_limit), .min = 0, .max = UINT32_MAX},
     {"source_rate", SETTINGS_U32, AT(ike.source_rate), .min = 0, .max = 100000000},
     {"fragment_size", SETTINGS_CUSTOM, .read = read_fragment_size},

@@ -33,7 +33,7 @@
  *       port = 500  port_nat_t = 4500  retransmit_tries = 5  retransmit_timeout = 4.0
  *       retransmit_base = 1.8  retransmit_jitter = 0  retransmit_limit = 0  keep_alive = 20s
  *       half_open_timeout = 30s  cookie_threshold = 10  (0 = off, "always")  block_threshold = 5
- *       init_limit_half_open = 0  ike_sa_limit = 0  delete_rekeyed_delay = 5s
+ *       init_limit_half_open = 0  init_limit_job_load = 0  ike_sa_limit = 0  delete_rekeyed_delay = 5s
  *       fragment_size = 1280            # bytes of the IP packets that IKE messages are cut into
  *       source_rate = 5000              # IKE datagrams a second that XDP lets through of one source, 0 = all
  *       initiator_only = no  reuse_ikesa = yes  child_sa_limit = 256  (of one IKE SA)
@@ -84,6 +84,7 @@ struct gw_ike_conf {
 	int64_t cookie_threshold;	  /* half-open SAs; 0 off, -1 always */
 	uint32_t block_threshold;	  /* half-open SAs a source; 0 off */
 	uint32_t init_limit_half_open;	  /* 0 off */
+	uint32_t init_limit_job_load;	  /* key exchanges under way; 0 off */
 	uint32_t ike_sa_limit;		  /* 0 off */
 	uint32_t source_rate;		  /* IKE datagrams a second and source, in XDP; 0 off */
 	uint32_t delete_rekeyed_delay_s;  /* grace of an old inbound Child SA */
@@ -125,5 +126,15 @@ int gateway_conf_parse(const struct settings *root, struct gateway_conf *conf,
 int gateway_conf_set_ike(struct gateway_conf *conf, const char *key, const char *value,
 			 struct settings_error *err);
 void gateway_conf_apply_log(const struct gateway_conf *conf);
+/*
+ * One key of the section ike, changed while the program runs: limits and times. -EINVAL and a line in err, *conf
+ * untouched, for a value that the file may not have, a key that is none, and one that only a start reads.
+ */
+int gateway_conf_set_ike(struct gateway_conf *conf, const char *key, const char *value, char *err,
+			 size_t errlen);
+/* The value of such a key as the file writes it into buf; NULL when it is none. gateway_conf_ike_at: the i-th of
+ * these keys, NULL behind the last. */
+const char *gateway_conf_get_ike(const struct gateway_conf *conf, const char *key, char *buf, size_t n);
+const char *gateway_conf_ike_at(unsigned int i);
 /* The i-th key that the file may have, "xdpsec.ike.port" into buf; NULL behind the last. */
 const char *gateway_conf_key_at(unsigned int i, char *buf, size_t n);

@@ -69,8 +69,8 @@ struct setup {
 	struct ike_sa *ike;
 	uint8_t digest[SA_DIGEST_LEN]; /* responder: of the request and where it came from */
 	UT_hash_handle by_init;
-	bool hashed, counted;
-	struct ip_addr source;
+	bool hashed;
+	struct source_entry at_source;
 	uint8_t *msg_i, *msg_r; /* the two IKE_SA_INIT as sent (RFC 7296 2.15: whole) */
 	size_t msg_i_len, msg_r_len;
 	struct nonce ni, nr;

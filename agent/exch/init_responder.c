@@ -49,8 +49,12 @@ static bool within_limits(struct agent *a, const struct path *path)
 		core_count(a, half_open_limit);
 		return false;
 	}
-	if (gw->block_threshold && source_half_open(a, &path->remote.ip) >= gw->block_threshold) {
+	if (source_blocked(a, &path->remote.ip, gw->block_threshold)) {
 		core_count(a, block_limit);
+		return false;
+	}
+	if (gw->init_limit_job_load && jobs_pending(a->jobs) >= gw->init_limit_job_load) {
+		core_count(a, job_limit);
 		return false;
 	}
 	if (gw->ike_sa_limit && a->core->n_ike >= gw->ike_sa_limit) {
@@ -166,10 +170,8 @@ static int take_request(struct ike_sa *ike, const struct ike_msg *msg, const str
 
 	if (!s)
 		return -ENOMEM;
-	s->source = path->remote.ip;
-	if (source_add(a, &s->source) < 0)
+	if (source_add(a, &s->at_source, &path->remote.ip) < 0)
 		return -ENOMEM;
-	s->counted = true;
 	memcpy(s->digest, digest, SA_DIGEST_LEN);
 	TABLE_ADD(by_init, a->core->by_init, digest, s);
 	if (!TABLE_HAS(by_init, a->core->by_init, s))

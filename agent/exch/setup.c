@@ -31,8 +31,7 @@ void setup_free(struct ike_sa *ike)
 	timer_disarm(&core->timers, &s->error_timer);
 	if (s->hashed)
 		HASH_DELETE(by_init, core->by_init, s);
-	if (s->counted)
-		source_drop(ike->agent, &s->source);
+	source_drop(ike->agent, &s->at_source);
 	ke_free(s->ke);
 	free(s->msg_i);
 	free(s->msg_r);

@@ -23,10 +23,25 @@ struct conn_sas {
 	UT_hash_handle hh;
 };
 
-/* Half-open IKE SAs of one source address. */
+enum {
+	SOURCE_GRACE_MS = 1000, /* a half-open IKE SA does not count against its source before */
+	SOURCE_BURST = 200,	/* ... but so many at once, times the threshold, are enough */
+};
+
+/* One half-open IKE SA of a source. */
+struct source_entry {
+	TAILQ_ENTRY(source_entry) next;
+	struct source *source; /* NULL: not counted */
+	uint64_t since_ms;
+	bool slow;
+};
+
+/* Half-open IKE SAs of one source: an IPv4 address, or the /64 of an IPv6 address. */
 struct source {
-	uint8_t ip[16];
-	uint32_t half_open;
+	uint8_t key[16];
+	uint32_t half_open, slow;
+	TAILQ_HEAD(, source_entry) waiting; /* oldest first */
+	struct source_entry *young;	    /* the first that is not known as slow */
 	UT_hash_handle hh;
 };
 
@@ -157,9 +172,17 @@ int ike_set_remote_id(struct ike_sa *ike, const struct conf_id *id);
 void ike_ref_end(struct ike_sa *ike);
 /* Out of all tables and freed. Only for one that is DEAD. */
 void ike_free(struct ike_sa *ike);
-uint32_t source_half_open(const struct agent *a, const struct ip_addr *ip);
-int source_add(struct agent *a, const struct ip_addr *ip);
-void source_drop(struct agent *a, const struct ip_addr *ip);
+
+/* ---- source.c ------------------------------------------------------------------------------- */
+/* Counts a half-open IKE SA from now on; 0 or -ENOMEM. */
+int source_add(struct agent *a, struct source_entry *e, const struct ip_addr *ip);
+/* Harmless when it does not count. */
+void source_drop(struct agent *a, struct source_entry *e);
+/*
+ * Has it too many half-open ones? Those that finish within the grace do not count, so that many peers behind one
+ * NAT may come at once. A threshold of 0 blocks nobody.
+ */
+bool source_blocked(struct agent *a, const struct ip_addr *ip, uint32_t threshold);
 
 /* ---- ike_sa.c ------------------------------------------------------------------------------- */
 bool ike_state_legal(enum ike_state from, enum ike_state to);

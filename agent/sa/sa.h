@@ -228,6 +228,7 @@ int sa_observe(struct agent *a, sa_observer_fn fn, void *ctx);
 	X(cookie_bad, "IKE_SA_INIT with a wrong or missing cookie")                 \
 	X(half_open_limit, "IKE_SA_INIT refused: too many half-open IKE SAs")       \
 	X(block_limit, "IKE_SA_INIT refused: too many half-open from one source")   \
+	X(job_limit, "IKE_SA_INIT refused: too many key exchanges under way")       \
 	X(sa_limit, "IKE_SA_INIT refused: ike_sa_limit")                            \
 	X(bad_header, "datagrams without a valid IKE header")                       \
 	X(bad_version, "messages of a version above 2, refused")                    \
@@ -260,3 +261,5 @@ uint64_t sa_counter(const struct agent *a, enum ike_counter c);
 const char *sa_counter_name(enum ike_counter c);
 const char *sa_counter_text(enum ike_counter c);
 unsigned int sa_half_open(const struct agent *a);
+unsigned int sa_half_open_sources(const struct agent *a);
+unsigned int sa_count(const struct agent *a); /* IKE SAs in any state but dead */

@@ -303,6 +303,16 @@ const struct ike_list *sa_all(const struct agent *a)
 	return &a->core->all;
 }
 
+unsigned int sa_half_open_sources(const struct agent *a)
+{
+	return HASH_COUNT(a->core->sources);
+}
+
+unsigned int sa_count(const struct agent *a)
+{
+	return a->core->n_ike;
+}
+
 unsigned int sa_half_open(const struct agent *a)
 {
 	return a->core->half_open;
@@ -311,61 +321,6 @@ unsigned int sa_half_open(const struct agent *a)
 const struct conf *sa_conf(const struct agent *a)
 {
 	return a->core->conf;
-}
-
-/* ---- half-open IKE SAs by source address ---------------------------------------------------- */
-
-static struct source *source_find(const struct agent *a, const uint8_t ip[16])
-{
-	struct source *s;
-
-	HASH_FIND(hh, a->core->sources, ip, 16, s);
-	return s;
-}
-
-uint32_t source_half_open(const struct agent *a, const struct ip_addr *ip)
-{
-	const struct source *s;
-	uint8_t key[16];
-
-	addr_to_mapped(ip, key);
-	s = source_find(a, key);
-	return s ? s->half_open : 0;
-}
-
-int source_add(struct agent *a, const struct ip_addr *ip)
-{
-	struct source *s;
-	uint8_t key[16];
-
-	addr_to_mapped(ip, key);
-	s = source_find(a, key);
-	if (!s) {
-		s = calloc(1, sizeof(*s));
-		if (!s)
-			return -ENOMEM;
-		memcpy(s->ip, key, sizeof(key));
-		TABLE_ADD(hh, a->core->sources, ip, s);
-		if (!TABLE_HAS(hh, a->core->sources, s)) {
-			free(s);
-			return -ENOMEM;
-		}
-	}
-	s->half_open++;
-	return 0;
-}
-
-void source_drop(struct agent *a, const struct ip_addr *ip)
-{
-	struct source *s;
-	uint8_t key[16];
-
-	addr_to_mapped(ip, key);
-	s = source_find(a, key);
-	if (!s || --s->half_open)
-		return;
-	HASH_DELETE(hh, a->core->sources, s);
-	free(s);
 }
 
 /* ---- counters --------------------------------------------------------------------------------- */

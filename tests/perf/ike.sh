@@ -8,58 +8,22 @@
 test_lab "$@"
 pairs=${1:-20000} peer_pairs=${2:-2000} kes=${IKE_KE:-x25519 modp2048}
 
-roadwarriors() { # key exchange, file
-    cat >"$2" <<CONF
-connections {
-    gw {
-        version = 2
-        local_addrs = 192.0.2.1
-        remote_addrs = %any
-        proposals = aes128gcm16-prfsha256-$1
-        mobike = no
-        unique = never
-        rekey_time = 0s
-        local {
-            auth = psk
-            id = ga.example
-        }
-        remote {
-            auth = psk
-        }
-        children {
-            net {
-                local_ts = 10.1.0.0/24
-                remote_ts = 10.64.0.0/10
-                esp_proposals = aes128gcm16
-                rekey_time = 0s
-                life_time = 0s
-            }
-        }
-    }
-}
-secrets {
-    ike-all {
-        secret = "bench secret"
-    }
-}
-CONF
-}
+# shellcheck source=tests/perf/initiators.sh
+. tests/perf/initiators.sh
 
 load() { # key exchange, pairs, step, pid...
     local ke=$1 n=$2 step=$3 pid
     shift 3
     for pid; do set -- "$@" --pid "$pid"; shift; done
-    nsx gb "$BUILD/bench/ike_load" --to 192.0.2.1 --from 198.18.0.0/15 --inner 10.64.0.0/10 --ts 10.1.0.0/24 \
-        --psk "bench secret" --ke "$ke" --count "$n" --step "$step" --parallel "${IKE_PARALLEL:-8}" "$@"
+    initiators "$n" --ke "$ke" --step "$step" --parallel "${IKE_PARALLEL:-8}" "$@"
 }
 
 family() { echo "$1"; cat "/proc/$1/task/"*/children; }
 
-ip -n gb route add local 198.18.0.0/15 dev lo && ip -n ga route add 198.18.0.0/15 via 192.0.2.2 || fail routes
+initiators_routes || fail routes
 
 for ke in $kes; do
-    gw_conf ga 'gw=ike { source_rate = 0 }'
-    roadwarriors "$ke" "$W/ga/swanctl.conf"
+    initiators_conf ga "$ke" 'ike { source_rate = 0 }'
     gw_up ga || fail "xdpsec"
     if [ -n "${IKE_PERF:-}" ]; then
         # shellcheck disable=SC2046
@@ -78,7 +42,7 @@ for ke in $kes; do
     [ -n "${IKE_PERF:-}" ] && wait "$perf"
     gw_unload ga
     if [ "${IKE_PEER:-}" = no ] || ! swan_available; then continue; fi
-    mkdir -p "$W/ga" && roadwarriors "$ke" "$W/ga/swanctl.conf"
+    mkdir -p "$W/ga" && initiators_swanctl "$ke" "$W/ga/swanctl.conf"
     SS_DEBUG=-1 SS_ROUTES=no SS_EXTRA='dos_protection = no
     ikesa_table_size = 4096
     ikesa_table_segments = 32' swan_up ga || fail "strongSwan"

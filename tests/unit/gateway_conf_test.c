@@ -71,7 +71,7 @@ static void everything(void **state)
 	    "  retransmit_timeout = 2.5\n  retransmit_base = 1.5\n  retransmit_jitter = 20\n"
 	    "  retransmit_limit = 40\n  keep_alive = 0\n  half_open_timeout = 1m\n"
 	    "  cookie_threshold = always\n  block_threshold = 6\n  init_limit_half_open = 7\n"
-	    "  ike_sa_limit = 8\n  fragment_size = 1400\n  delete_rekeyed_delay = 9s\n  legacy = yes\n }\n"
+	    "  init_limit_job_load = 4\n  ike_sa_limit = 8\n  fragment_size = 1400\n  delete_rekeyed_delay = 9s\n  legacy = yes\n }\n"
 	    " log {\n  ike = 3\n  default = 0\n  child = -1\n }\n}\n",
 	    &c);
 	assert_string_equal(c.pin_dir, "/a/b");
@@ -102,6 +102,7 @@ static void everything(void **state)
 	assert_int_equal(c.ike.cookie_threshold, -1);
 	assert_int_equal(c.ike.block_threshold, 6);
 	assert_int_equal(c.ike.init_limit_half_open, 7);
+	assert_int_equal(c.ike.init_limit_job_load, 4);
 	assert_int_equal(c.ike.ike_sa_limit, 8);
 	assert_int_equal(c.ike.delete_rekeyed_delay_s, 9);
 	assert_int_equal(c.ike.fragment_size, 1400);

@@ -25,8 +25,6 @@
  */
 enum {
 	PARALLEL_MAX = 1024,
-	TRIES = 5,
-	AGAIN_MS = 2000,
 	PORT_IKE = 500,
 	PORT_NAT_T = 4500,
 	MARKER_LEN = 4,
@@ -55,11 +53,12 @@ struct peer {
 static struct {
 	struct ip_addr to, from, inner;
 	unsigned int from_plen, inner_plen;
-	uint32_t count, parallel, step, first;
+	uint32_t count, parallel, step, first, again_ms, tries;
 	uint16_t group;
 	const char *psk, *remote_id;
+	bool half; /* IKE_SA_INIT alone: leaves half-open IKE SAs behind */
 	int seconds; /* give up then */
-} opt = {.count = 1000, .parallel = 32, .step = 1000, .group = KE_CURVE25519, .psk = "secret", .seconds = 300};
+} opt = {.count = 1000, .parallel = 32, .step = 1000, .again_ms = 2000, .tries = 5, .group = KE_CURVE25519, .psk = "secret", .seconds = 300};
 
 static struct peer peers[PARALLEL_MAX];
 static int sock[2]; /* 500, 4500 */
@@ -298,6 +297,10 @@ static void on_init(struct peer *p, const struct ike_msg *msg, struct slice data
 		finish(p, n && ike_notify_name(n->type) ? ike_notify_name(n->type) : "no usable answer");
 		return;
 	}
+	if (opt.half) {
+		finish(p, NULL);
+		return;
+	}
 	memcpy(p->answer, datagram.p, datagram.n);
 	p->answer_n = datagram.n;
 	memcpy(p->nr, msg->nonce.p, msg->nonce.n);
@@ -370,10 +373,10 @@ static void repeat_due(uint64_t now_ms)
 	for (unsigned int i = 0; i < opt.parallel; i++) {
 		struct peer *p = &peers[i];
 
-		if (p->step == FREE || now_ms < p->sent_ms + AGAIN_MS)
+		if (p->step == FREE || now_ms < p->sent_ms + opt.again_ms)
 			continue;
 		repeats++;
-		if (++p->tries == TRIES)
+		if (++p->tries == opt.tries)
 			finish(p, p->step == INIT_SENT ? "IKE_SA_INIT: no answer" : "IKE_AUTH: no answer");
 		else
 			transmit(p);
@@ -433,7 +436,7 @@ static void usage(void)
 {
 	fprintf(stderr, "usage: ike_load --to ADDR --from PREFIX --inner PREFIX --ts PREFIX [--count N] [--parallel N]\n"
 			"       [--step N] [--first N] [--ke x25519|modp2048|...] [--psk TEXT] [--remote-id NAME] [--seconds N]\n"
-			"       [--pid PID]...\n");
+			"       [--again MS] [--tries N] [--half] [--pid PID]...\n");
 	exit(2);
 }
 
@@ -453,7 +456,7 @@ static void options(int argc, char **argv)
 	static const struct option longs[] = {
 		{"to", 1, 0, 't'}, {"from", 1, 0, 'f'}, {"inner", 1, 0, 'i'}, {"ts", 1, 0, 'r'}, {"count", 1, 0, 'n'},
 		{"parallel", 1, 0, 'p'}, {"step", 1, 0, 's'}, {"first", 1, 0, '1'}, {"ke", 1, 0, 'k'}, {"psk", 1, 0, 'x'},
-		{"remote-id", 1, 0, 'R'}, {"seconds", 1, 0, 'S'}, {"pid", 1, 0, 'P'}, {0}};
+		{"remote-id", 1, 0, 'R'}, {"seconds", 1, 0, 'S'}, {"pid", 1, 0, 'P'}, {"half", 0, 0, 'H'}, {"again", 1, 0, 'A'}, {"tries", 1, 0, 'T'}, {0}};
 	const struct alg *ke;
 	struct ip_addr net;
 	unsigned int plen;
@@ -482,6 +485,9 @@ static void options(int argc, char **argv)
 		case 'x': opt.psk = optarg; break;
 		case 'R': opt.remote_id = optarg; break;
 		case 'S': opt.seconds = atoi(optarg); break;
+		case 'H': opt.half = true; break;
+		case 'A': opt.again_ms = (uint32_t)atoi(optarg); break;
+		case 'T': opt.tries = (uint32_t)atoi(optarg); break;
 		case 'P': proc_usage_add(atoi(optarg)); break;
 		default: usage();
 		}

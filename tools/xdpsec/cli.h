@@ -129,6 +129,8 @@ int run_show_drop(const struct cli *cli);
 int run_show_algorithms(const struct cli *cli);
 int run_show_counters(const struct cli *cli);
 int run_show_plane(const struct cli *cli);
+int run_show_limits(const struct cli *cli);
+int run_set_ike(const struct cli *cli);
 int run_status(const struct cli *cli);
 int run_monitor(const struct cli *cli);
 int run_log(const struct cli *cli);
