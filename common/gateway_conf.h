@@ -126,15 +126,8 @@ int gateway_conf_parse(const struct settings *root, struct gateway_conf *conf,
 int gateway_conf_set_ike(struct gateway_conf *conf, const char *key, const char *value,
 			 struct settings_error *err);
 void gateway_conf_apply_log(const struct gateway_conf *conf);
-/*
- * One key of the section ike, changed while the program runs: limits and times. -EINVAL and a line in err, *conf
- * untouched, for a value that the file may not have, a key that is none, and one that only a start reads.
- */
-int gateway_conf_set_ike(struct gateway_conf *conf, const char *key, const char *value, char *err,
-			 size_t errlen);
-/* The value of such a key as the file writes it into buf; NULL when it is none. gateway_conf_ike_at: the i-th of
- * these keys, NULL behind the last. */
-const char *gateway_conf_get_ike(const struct gateway_conf *conf, const char *key, char *buf, size_t n);
-const char *gateway_conf_ike_at(unsigned int i);
+/* The i-th limit of the section ike for what strangers may cost, NULL behind the last; its value as the file writes
+ * it goes into buf. */
+const char *gateway_conf_limit_at(const struct gateway_conf *conf, unsigned int i, char *buf, size_t n);
 /* The i-th key that the file may have, "xdpsec.ike.port" into buf; NULL behind the last. */
 const char *gateway_conf_key_at(unsigned int i, char *buf, size_t n);

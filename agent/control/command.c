@@ -184,7 +184,6 @@ static const struct {
 	{"show-plane", cmd_show_plane},
 	{"show-algorithms", cmd_show_algorithms},
 	{"show-ike-limits", cmd_show_ike_limits},
-	{"set-ike", cmd_set_ike},
 };
 
 int command_run(struct client *cl, struct slice name, struct slice body)

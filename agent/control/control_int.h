@@ -147,7 +147,6 @@ void cmd_show_policies(struct client *cl, struct slice body);
 void cmd_show_drops(struct client *cl, struct slice body);
 void cmd_show_plane(struct client *cl, struct slice body);
 void cmd_show_ike_limits(struct client *cl, struct slice body);
-void cmd_set_ike(struct client *cl, struct slice body);
 void cmd_counters(struct client *cl, struct slice body);
 void cmd_get_counters(struct client *cl, struct slice body);
 void cmd_status(struct client *cl, struct slice body);

@@ -3,10 +3,6 @@
 
 #include "agent/crypt/job.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
 /* What keeps strangers from costing too much: values, how much of them is used, what they refused. */
 
 static void write_values(struct vici_wr *v, const struct gateway_conf *gw)
@@ -15,8 +11,8 @@ static void write_values(struct vici_wr *v, const struct gateway_conf *gw)
 	char text[32];
 
 	vici_section(v, "limits");
-	for (unsigned int i = 0; (key = gateway_conf_ike_at(i)); i++)
-		vici_kv(v, key, gateway_conf_get_ike(gw, key, text, sizeof(text)));
+	for (unsigned int i = 0; (key = gateway_conf_limit_at(gw, i, text, sizeof(text))); i++)
+		vici_kv(v, key, text);
 	vici_section_end(v);
 }
 
@@ -46,25 +42,4 @@ void cmd_show_ike_limits(struct client *cl, struct slice body)
 	}
 	vici_section_end(&v);
 	reply_end(cl, &v);
-}
-
-/* In force until the next reload, which reads the file's value again; no IKE SA is touched. */
-void cmd_set_ike(struct client *cl, struct slice body)
-{
-	struct agent *a = cl->control->a;
-	char key[64], value[80], err[256], was[32];
-
-	if (!param_name(cl, body, "key", key, sizeof(key)) || !param_name(cl, body, "value", value, sizeof(value)))
-		return;
-	if (!gateway_conf_get_ike(&a->gw, key, was, sizeof(was)))
-		was[0] = '\0';
-	if (gateway_conf_set_ike(&a->gw, key, value, err, sizeof(err)) < 0) {
-		reply_error(cl, "%s", err);
-		return;
-	}
-	if (strcmp(key, "source_rate") == 0 && a->engine)
-		engine_set_ike_rate(a->engine, a->gw.ike.source_rate);
-	log_line(LOG_CONFIG, 1, "%s = %s, was %s, set by uid %u pid %d", key, value, was, (unsigned int)cl->uid,
-		 (int)cl->pid);
-	reply_ok(cl);
 }

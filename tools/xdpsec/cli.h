@@ -130,7 +130,6 @@ int run_show_algorithms(const struct cli *cli);
 int run_show_counters(const struct cli *cli);
 int run_show_plane(const struct cli *cli);
 int run_show_limits(const struct cli *cli);
-int run_set_ike(const struct cli *cli);
 int run_status(const struct cli *cli);
 int run_monitor(const struct cli *cli);
 int run_log(const struct cli *cli);

@@ -48,7 +48,6 @@ static const struct command {
 	 "algorithms: keywords, where they may stand, what does them here"},
 	{"show counters", run_show_counters, OPT_ALL, 0, "[--all]", "IKE and socket counters"},
 	{"show ike-limits", run_show_limits, 0, 0, "", "limits for what strangers may cost, and what they refused"},
-	{"set ike", run_set_ike, 0, 2, "KEY VALUE", "another limit, at once, until the next reload"},
 	{"status", run_status, 0, 0, "", "what runs, what is up, what is configured and not up"},
 	{"monitor", run_monitor, 0, 0, "", "SAs as they come, change and go, until Ctrl-C"},
 	{"log", run_log, 0, 0, "", "log lines as they are written, until Ctrl-C"},

@@ -64,29 +64,3 @@ int run_show_limits(const struct cli *cli)
 	json_decref(answer);
 	return ret;
 }
-
-int run_set_ike(const struct cli *cli)
-{
-	struct request r;
-	struct link l;
-	json_t *answer;
-	int ret = CLI_FAILED;
-
-	if (cli->argc != 2)
-		return cli_usage(cli, "set ike KEY VALUE; keys: xdpsec show ike-limits");
-	if (link_open(&l, cli->socket))
-		return CLI_FAILED;
-	request_init(&r, "set-ike");
-	vici_kv(&r.v, "key", cli->argv[0]);
-	vici_kv(&r.v, "value", cli->argv[1]);
-	answer = link_request(&l, "set-ike", &r, NULL, NULL);
-	if (answer)
-		ret = answer_check(cli, NULL, answer);
-	if (!ret && cli->json)
-		ret = cli_print_json(json_incref(answer));
-	else if (!ret)
-		printf("%s = %s, until the next reload\n", cli->argv[0], cli->argv[1]);
-	json_decref(answer);
-	link_close(&l);
-	return ret;
-}
