@@ -353,6 +353,8 @@ static void limits_hold(void **state)
 	assert_int_equal(sa_half_open(&w.agent[B]), 1);
 	terminate(A, "gw", NULL, false);
 	settle();
+	/* It counts when it is slow. */
+	advance(SOURCE_GRACE_MS);
 	o = initiate(A);
 	run();
 	assert_int_equal(counter(B, IKE_C_block_limit), 1);
