@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* fuzz-rooms: common agent/wire agent/crypt */
-/* fuzz-rooms: common agent/wire agent/crypt */
 #include "agent/crypt/crypt.h"
 #include "agent/wire/msg.h"
 
@@ -17,6 +16,10 @@ static const struct ike_suite suites[] = {
     {ENCR_AES_GCM_16, 256, PRF_HMAC_SHA2_256, AUTH_NONE, KE_CURVE25519},
     {ENCR_AES_CBC, 128, PRF_HMAC_SHA2_256, AUTH_HMAC_SHA2_256_128, KE_CURVE25519},
     {ENCR_AES_CBC, 256, PRF_HMAC_SHA2_256, AUTH_HMAC_SHA2_512_256, KE_CURVE25519},
+    {ENCR_AES_CCM_8, 192, PRF_HMAC_SHA1, AUTH_NONE, KE_CURVE25519},
+    {ENCR_CHACHA20_POLY1305, 0, PRF_AES128_CMAC, AUTH_NONE, KE_CURVE25519},
+    {ENCR_AES_CTR, 128, PRF_AES128_XCBC, AUTH_AES_XCBC_96, KE_CURVE25519},
+    {ENCR_AES_CTR, 256, PRF_HMAC_SHA2_384, AUTH_AES_CMAC_96, KE_CURVE25519},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

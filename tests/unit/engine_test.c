@@ -107,6 +107,51 @@ static void dataplane_gets_each_direction_as_its_packets_see_it(void **state)
 	assert_int_equal(env.last_add.seq, 0);
 }
 
+/* Only the engine knows of the tag that is cut short: what was negotiated is SHA2-256. */
+static void short_tag_is_for_the_engine(void **state)
+{
+	struct child_suite suite = {.encr = 12, .encr_bits = 128, .integ = AUTH_HMAC_SHA2_256_128};
+	struct child_conf conf = env_child_conf;
+	struct env_sa s;
+
+	(void)state;
+	ENV_NEEDED();
+	for (int i = 0; i < 3; i++) {
+		env_sa_init(&s, "gw", "10.2.0.0");
+		s.c.suite = &suite;
+		s.c.conf = &conf;
+		conf.sha256_96 = i > 0;
+		if (i == 2)
+			suite.integ = AUTH_HMAC_SHA2_384_192;
+		assert_int_equal(env_install(&s, PLANE_IN), 0);
+		env_until(&env.dones, (unsigned int)i + 1);
+		assert_int_equal(env.last_add.integ, i == 0   ? AUTH_HMAC_SHA2_256_128
+						     : i == 1 ? AUTH_HMAC_SHA2_256_96
+							      : AUTH_HMAC_SHA2_384_192);
+	}
+}
+
+/* RFC 8221 4: NULL encryption has no key, but what has no key at all protects nothing. */
+static void no_key_at_all_is_refused(void **state)
+{
+	struct secret encr = {0}, integ = {0};
+	struct env_sa s;
+
+	(void)state;
+	ENV_NEEDED();
+	env_sa_init(&s, "gw", "10.2.0.0");
+	assert_int_equal(engine_install_in(env.e, &s.proof, s.sa, &s.c, &encr, &integ, env_done, NULL,
+					   (struct sa_ref){.index = s.sa.slot, .generation = 99}, 11),
+			 -EINVAL);
+	assert_int_equal(secret_dup(&integ, slice_of(env_key, sizeof(env_key))), 0);
+	assert_int_equal(engine_install_in(env.e, &s.proof, s.sa, &s.c, &encr, &integ, env_done, NULL,
+					   (struct sa_ref){.index = s.sa.slot, .generation = 99}, 11),
+			 0);
+	env_until(&env.dones, 1);
+	assert_int_equal(env.last_add.encr_key_len, 0);
+	assert_int_equal(env.last_add.integ_key_len, sizeof(env_key));
+}
+
 static void refusal_of_the_dataplane_leaves_nothing(void **state)
 {
 	struct env_sa s;
@@ -559,6 +604,8 @@ int main(int argc, char **argv)
 		T(senseless_children_are_refused),
 		T(rows_come_after_the_dataplane_has_it),
 		T(dataplane_gets_each_direction_as_its_packets_see_it),
+		T(short_tag_is_for_the_engine),
+		T(no_key_at_all_is_refused),
 		T(refusal_of_the_dataplane_leaves_nothing),
 		T(without_a_dataplane_the_answer_is_immediate),
 		T(first_pair_brings_its_policy),
