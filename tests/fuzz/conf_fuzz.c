@@ -77,7 +77,7 @@ static void check_conn(const struct conn_conf *c)
 	char text[ID_STRLEN];
 	struct ike_id id = conf_id_view(c->remote_id);
 
-	check_proposals(&c->ike);
+	check_proposals(c->ike);
 	check(c->n_local > 0 && c->n_local <= CONF_ADDRS_MAX);
 	check(c->n_remote > 0 && c->n_remote <= CONF_ADDRS_MAX);
 	check(strlen(id_str(&id, text)) < ID_STRLEN);
