@@ -11,8 +11,11 @@
 
 /*
  * The last look on the way out of a WAN port: what a policy protects does not leave in clear,
- * however it got here. AF_XDP transmit does not come by.
+ * however it got here: it goes to the dataplane by the on-ramp. AF_XDP transmit does not come by.
  */
+
+/* The interface that leads there, set before loading. 0: there is none, and it is dropped. */
+const volatile __u32 xs_ramp;
 
 /* IKE and ESP of this host itself: made here, or encrypted by the kernel's ESP from a packet that
  * came in. */
@@ -59,6 +62,8 @@ int tc_out(struct __sk_buff *skb)
 		xs_count_drop(d.drop ? d.drop : XS_DROP_discard);
 		return TC_ACT_SHOT;
 	}
+	if (xs_ramp)
+		return (int)bpf_redirect(xs_ramp, 0);
 	xs_raise(XS_EV_LEAK, d.policy, 0, skb->ifindex, &pkt.tuple);
 	xs_count_drop(XS_DROP_leak);
 	return TC_ACT_SHOT;

@@ -6,7 +6,10 @@
 #include "parse.h"
 #include "select.h"
 
-/* The trusted side: what a policy protects leaves for the engine, everything else passes. */
+/*
+ * The trusted side: what a policy protects leaves for the engine, everything else passes. On the
+ * far end of the on-ramp nothing passes: tc_out has sent here what a policy protects.
+ */
 
 static __always_inline int protect(struct xdp_md *ctx, const struct xs_port *p,
 				   const struct xs_pkt *pkt, const struct xs_decision *d)
@@ -22,6 +25,8 @@ static __always_inline int protect(struct xdp_md *ctx, const struct xs_port *p,
 	}
 	switch (XS_BUNDLE_ENGINE(w)) {
 	case XS_ENGINE_KERNEL:
+		if (p && p->role == XS_ROLE_RAMP)
+			break;
 		return XDP_PASS;
 	case XS_ENGINE_DATAPLANE: {
 		struct xs_meta meta = {
@@ -39,6 +44,20 @@ static __always_inline int protect(struct xdp_md *ctx, const struct xs_port *p,
 	return xs_xdp_drop(XS_DROP_no_engine);
 }
 
+/* What this host sends: the answer is the one that tc_out had. */
+static __always_inline int ramp(struct xdp_md *ctx, struct xs_ctl *c, const struct xs_port *p,
+				const struct xs_pkt *pkt)
+{
+	struct xs_decision d;
+
+	xs_select(&pkt->tuple, c, &d);
+	if (d.policy)
+		xs_count(&policy_stat, d.policy, pkt->len);
+	if (d.action == XS_PROTECT || d.action == XS_TRAP)
+		return protect(ctx, p, pkt, &d);
+	return xs_xdp_drop(d.drop ? d.drop : XS_DROP_discard);
+}
+
 SEC("xdp")
 int xdp_lan(struct xdp_md *ctx)
 {
@@ -48,6 +67,11 @@ int xdp_lan(struct xdp_md *ctx)
 	struct xs_pkt pkt;
 	int parsed = xs_parse(ctx, &pkt);
 
+	if (p && p->role == XS_ROLE_RAMP) {
+		if (!c || parsed != XS_PARSED_IP)
+			return xs_xdp_drop(XS_DROP_malformed);
+		return ramp(ctx, c, p, &pkt);
+	}
 	if (!c || parsed == XS_PARSED_OTHER)
 		return XDP_PASS;
 	/* Only what is sent to this gateway is forwarded by it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "esp.h"
 #include "inner.h"
+#include "transport.h"
 
 enum { TRAILER_LEN = 2 };
 
@@ -54,6 +55,11 @@ static uint8_t strip(const struct sa_in *sa, struct pkt *p, const struct crypto_
 		return XS_DROP_integ_error;
 	if (next == IPPROTO_NONE)
 		return XS_DROP_tfc_dummy;
+	if (sa->flags & SA_TRANSPORT) {
+		p->data = payload;
+		p->len = n;
+		return transport_restore(p, r->esp - p->outer_len, next);
+	}
 	if (next != IPPROTO_IPIP && next != IPPROTO_IPV6)
 		return XS_DROP_tun_no_proto;
 	p->family = next == IPPROTO_IPIP ? 4 : 6;
@@ -116,7 +122,8 @@ static uint8_t after_open(struct sa_in *sa, struct pkt *p, const struct crypto_r
 	drop = strip(sa, p, r);
 	if (!drop)
 		drop = check_inner(sa, p);
-	return drop ? drop : copy_tos(sa, p);
+	/* In transport mode there is one header, and nothing to copy. */
+	return drop || sa->flags & SA_TRANSPORT ? drop : copy_tos(sa, p);
 }
 
 static uint8_t drop_of(enum crypto_status status)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "esp.h"
+#include "transport.h"
 #include "ip6.h"
 
 enum { TRAILER_LEN = 2, SEQ32_MAX_SHIFT = 32 };
@@ -70,8 +71,8 @@ static bool put_iv(struct sa_out *sa, uint8_t *at, uint64_t seq)
 	return true;
 }
 
-/* Header, IV, TFC padding and trailer around the inner packet at data. */
-static bool prepare(struct sa_out *sa, struct pkt *p, struct crypto_req *r)
+/* Header, IV, TFC padding and trailer around what is at data; `headers` bytes will stand in front. */
+static bool prepare(struct sa_out *sa, struct pkt *p, struct crypto_req *r, uint8_t next, uint32_t headers)
 {
 	uint32_t front = (uint32_t)sizeof(struct esp_hdr) + sa->iv_len, fill = 0;
 	struct esp_hdr *esp;
@@ -79,7 +80,7 @@ static bool prepare(struct sa_out *sa, struct pkt *p, struct crypto_req *r)
 
 	if (sa->tfc > p->len) /* RFC 4303 2.7 */
 		fill = sa->tfc - p->len;
-	if (pkt_headroom(p) < front + sa->outer.len + ETH_LEN) {
+	if (pkt_headroom(p) < front + headers + ETH_LEN) {
 		p->drop = XS_DROP_no_buffers;
 		return false;
 	}
@@ -94,8 +95,7 @@ static bool prepare(struct sa_out *sa, struct pkt *p, struct crypto_req *r)
 	seq = ++sa->seq;
 	memset(p->data + p->len, 0, fill);
 	r->len = p->len + fill;
-	r->len += put_trailer(sa, p->data + r->len, r->len,
-			      p->data[0] >> 4 == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP) + front;
+	r->len += put_trailer(sa, p->data + r->len, r->len, next) + front;
 	r->esp = p->data - front;
 	r->seq_hi = (uint32_t)(seq >> 32);
 	esp = (struct esp_hdr *)r->esp;
@@ -132,16 +132,34 @@ static struct inner_bits inner_bits(const struct pkt *p)
 }
 
 static void finish(struct sa_out *sa, struct pkt *p, const struct crypto_req *r,
-		   const struct inner_bits *in)
+		   const struct inner_bits *in, const struct transport *head)
 {
 	uint32_t n = r->len + sa->icv_len;
 
-	p->data = r->esp - sa->outer.len;
-	p->len = n + sa->outer.len;
-	outer_write(&sa->outer, p->data, n, in->tos, in->df, sa->ip_id++);
+	if (sa->flags & SA_TRANSPORT) {
+		transport_join(&sa->outer, p, head, r->esp, n);
+	} else {
+		p->data = r->esp - sa->outer.len;
+		p->len = n + sa->outer.len;
+		outer_write(&sa->outer, p->data, n, in->tos, in->df, sa->ip_id++);
+	}
 	memcpy(p->dst, sa->dst, sizeof(p->dst));
 	sa->count.packets++;
 	sa->count.bytes += in->len;
+}
+
+/* One packet of a burst, as far as it goes before the cipher. */
+static bool begin(struct sa_out *sa, struct pkt *p, struct crypto_req *r, struct inner_bits *in,
+		  struct transport *head)
+{
+	uint32_t udp = sa->outer.len - sa->outer.ip_len;
+	uint8_t next = p->data[0] >> 4 == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+
+	*in = inner_bits(p);
+	if (!(sa->flags & SA_TRANSPORT))
+		return prepare(sa, p, r, next, sa->outer.len);
+	p->drop = transport_split(p, head);
+	return !p->drop && prepare(sa, p, r, head->next, udp + head->len);
 }
 
 static uint8_t refused(const struct sa_out *sa)
@@ -153,6 +171,7 @@ unsigned int esp_seal(struct sa_out *sa, struct pkt *const v[], unsigned int n, 
 {
 	struct crypto_req req[PKT_BURST];
 	struct inner_bits in[PKT_BURST];
+	struct transport head[PKT_BURST]; /* written in transport mode only */
 	struct pkt *p[PKT_BURST];
 	unsigned int m = 0, ev = 0;
 
@@ -161,8 +180,7 @@ unsigned int esp_seal(struct sa_out *sa, struct pkt *const v[], unsigned int n, 
 		v[i]->drop = refused(sa);
 		if (v[i]->drop)
 			continue;
-		in[m] = inner_bits(v[i]);
-		if (prepare(sa, v[i], &req[m])) {
+		if (begin(sa, v[i], &req[m], &in[m], &head[m])) {
 			p[m++] = v[i];
 			continue;
 		}
@@ -176,7 +194,7 @@ unsigned int esp_seal(struct sa_out *sa, struct pkt *const v[], unsigned int n, 
 	sa->session->backend->seal(sa->session, req, m);
 	for (unsigned int i = 0; i < m; i++) {
 		if (req[i].status == CRYPTO_OK)
-			finish(sa, p[i], &req[i], &in[i]);
+			finish(sa, p[i], &req[i], &in[i], &head[i]);
 		else
 			p[i]->drop = drop_of(req[i].status);
 	}

@@ -77,6 +77,7 @@ static enum xs_drop outer_off(struct pkt *p)
 	} else if (o.protocol != IPPROTO_ESP) {
 		return XS_DROP_malformed;
 	}
+	p->outer_len = (uint16_t)o.hlen;
 	p->data += o.hlen;
 	p->len = o.len - o.hlen;
 	return p->len < sizeof(struct esp_hdr) ? XS_DROP_runt : XS_DROP_none;

@@ -30,6 +30,9 @@ static uint32_t inner_mtu(struct worker *w, struct sa_out *sa)
 	bool known = nh && nh->mtu;
 	uint32_t mtu = mtu_inner(&sa->shape, known ? nh->mtu : PATH_MTU_DEFAULT);
 
+	/* In transport mode the packet's own header is the outer one. */
+	if (mtu && sa->flags & SA_TRANSPORT)
+		mtu += sa->outer.ip_len;
 	if (known && mtu != sa->mtu_told && mtu <= UINT16_MAX && worker_event_mtu(w, sa, mtu))
 		sa->mtu_told = (uint16_t)mtu;
 	return mtu;
@@ -77,8 +80,18 @@ static void batch_put(void *ctx, struct pkt *p)
 		batch_seal(b);
 }
 
-static enum xs_drop check4(struct worker *w, struct pkt *p, uint32_t mtu)
+/* What this host itself sends comes by the on-ramp, and is not forwarded: it loses no hop. */
+static bool is_own(const struct worker *w, const struct pkt *p)
 {
+	uint8_t place = p->port < XS_PORTS_MAX ? w->shared->port_by_index[p->port] : PKT_NO_PORT;
+
+	return place != PKT_NO_PORT && w->shared->ports[place].role == XS_ROLE_RAMP;
+}
+
+/* whole: the packet cannot be cut (RFC 4303 3.1.1: no fragments in transport mode). */
+static enum xs_drop check4(struct worker *w, struct pkt *p, uint32_t mtu, bool whole)
+{
+	bool own = is_own(w, p);
 	struct ip4_hdr *ip;
 	uint32_t len;
 
@@ -87,24 +100,26 @@ static enum xs_drop check4(struct worker *w, struct pkt *p, uint32_t mtu)
 	p->len = len;
 	p->family = 4;
 	ip = (struct ip4_hdr *)p->data;
-	if (ip->ttl <= 1) {
+	if (ip->ttl <= 1 && !own) {
 		transmit_icmp(w, p, ICMP_ABOUT_HOPS, 0);
 		return XS_DROP_hop_limit;
 	}
-	if (len > mtu && ip4_df(ip)) {
+	if (len > mtu && (whole || ip4_df(ip))) {
 		transmit_icmp(w, p, ICMP_ABOUT_SIZE, mtu);
 		return XS_DROP_too_big;
 	}
 	if (len > mtu && mtu < MTU_MIN4)
 		return XS_DROP_too_big;
 	csum_complete4(p->data, len);
-	ip4_decrement_ttl(ip);
+	if (!own)
+		ip4_decrement_ttl(ip);
 	return XS_DROP_none;
 }
 
 /* RFC 8200 4.5, 5: no router cuts it; the sender is told. */
 static enum xs_drop check6(struct worker *w, struct pkt *p, uint32_t mtu)
 {
+	bool own = is_own(w, p);
 	struct ip6_hdr_fixed *ip;
 	uint32_t len;
 
@@ -113,7 +128,7 @@ static enum xs_drop check6(struct worker *w, struct pkt *p, uint32_t mtu)
 	p->len = len;
 	p->family = 6;
 	ip = (struct ip6_hdr_fixed *)p->data;
-	if (ip->hops <= 1) {
+	if (ip->hops <= 1 && !own) {
 		transmit_icmp(w, p, ICMP_ABOUT_HOPS, 0);
 		return XS_DROP_hop_limit;
 	}
@@ -122,12 +137,13 @@ static enum xs_drop check6(struct worker *w, struct pkt *p, uint32_t mtu)
 		return XS_DROP_too_big;
 	}
 	csum_complete6(p->data, len);
-	ip->hops--;
+	if (!own)
+		ip->hops--;
 	return XS_DROP_none;
 }
 
 /* 0, or why the packet goes no further. */
-static enum xs_drop check_one(struct worker *w, struct pkt *p, uint32_t mtu)
+static enum xs_drop check_one(struct worker *w, const struct sa_out *sa, struct pkt *p, uint32_t mtu)
 {
 	p->data += p->l3;
 	p->len -= p->l3;
@@ -135,7 +151,7 @@ static enum xs_drop check_one(struct worker *w, struct pkt *p, uint32_t mtu)
 		return XS_DROP_malformed;
 	switch (p->data[0] >> 4) {
 	case 4:
-		return check4(w, p, mtu);
+		return check4(w, p, mtu, sa->flags & SA_TRANSPORT);
 	case 6:
 		return check6(w, p, mtu);
 	}
@@ -150,7 +166,7 @@ void forward_out(struct worker *w, struct sa_out *sa, struct pkt *v[], unsigned 
 
 	w->n_spare = 0;
 	for (unsigned int i = 0; i < n; i++) {
-		drop = check_one(w, v[i], mtu);
+		drop = check_one(w, sa, v[i], mtu);
 		if (drop)
 			pkt_drop(w, v[i], sa->slot, PLANE_OUT, drop);
 		else if (v[i]->len > mtu)

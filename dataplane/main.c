@@ -214,7 +214,7 @@ static unsigned int workers_count(const struct plane *p)
 	unsigned int n = p->conf.dataplane.workers ? p->conf.dataplane.workers : 1;
 
 	for (unsigned int i = 0; i < p->shared.n_ports; i++)
-		if (n > p->port[i].queues) {
+		if (n > p->port[i].queues && p->port[i].role != XS_ROLE_RAMP) {
 			n = p->port[i].queues;
 			log_line(LOG_DAEMON, 0, "%s has %u queues: %u workers", p->port[i].ifname, n, n);
 		}

@@ -100,24 +100,29 @@ static uint16_t udp6_check(const struct outer *o, const uint8_t *payload, uint32
 	return check ? check : 0xffff;
 }
 
+void outer_udp_write(const struct outer *o, uint8_t *at, uint32_t payload)
+{
+	struct udp_hdr *u = (struct udp_hdr *)at;
+
+	memcpy(at, o->bytes + o->ip_len, sizeof(*u));
+	u->len_be = be16((uint16_t)(sizeof(*u) + payload));
+	/* RFC 3948 2.1: the UDP checksum of ESP in IPv4 should be, and is, zero. */
+	if (o->ip_len != sizeof(struct ip4_hdr))
+		u->check = udp6_check(o, at + sizeof(*u), payload, u->len_be);
+}
+
 void outer_write(const struct outer *o, uint8_t *at, uint32_t payload, uint8_t inner_tos, bool inner_df,
 		 uint16_t id)
 {
 	uint32_t total = o->len + payload;
-	struct udp_hdr *u;
 
-	memcpy(at, o->bytes, o->len);
+	memcpy(at, o->bytes, o->ip_len);
 	if (o->ip_len == sizeof(struct ip4_hdr))
 		write4(o, at, total, outer_tos(o, inner_tos), o->copy_df && inner_df, id);
 	else
 		write6(o, at, total, outer_tos(o, inner_tos));
-	if (o->len == o->ip_len)
-		return;
-	/* RFC 3948 2.1: the UDP checksum of ESP in IPv4 should be, and is, zero. */
-	u = (struct udp_hdr *)(at + o->ip_len);
-	u->len_be = be16((uint16_t)(total - o->ip_len));
-	if (o->ip_len != sizeof(struct ip4_hdr))
-		u->check = udp6_check(o, at + o->len, payload, u->len_be);
+	if (o->len != o->ip_len)
+		outer_udp_write(o, at + o->ip_len, payload);
 }
 
 int inner_tos_after(uint8_t outer_tos, uint8_t inner_tos, bool copy_ecn, bool copy_dscp)

@@ -30,6 +30,8 @@ int outer_init(struct outer *o, const uint8_t src[16], const uint8_t dst[16], ui
  */
 void outer_write(const struct outer *o, uint8_t *at, uint32_t payload, uint8_t inner_tos, bool inner_df,
 		 uint16_t id);
+/* The UDP header of an encapsulating SA alone, at `at` in front of `payload` bytes of ESP. */
+void outer_udp_write(const struct outer *o, uint8_t *at, uint32_t payload);
 /* RFC 6040 4.1, RFC 2983: what type of service an outer header gets. */
 uint8_t outer_tos(const struct outer *o, uint8_t inner_tos);
 /*

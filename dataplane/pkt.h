@@ -27,6 +27,7 @@ struct pkt {
 	uint8_t outer_tos;
 	uint8_t family;	     /* 4 or 6, of the packet at data */
 	uint16_t outer_port; /* inbound: peer's port, host order, 0 = plain ESP */
+	uint16_t outer_len;  /* inbound: of IP and UDP headers, which stand in front of the ESP header */
 	uint8_t outer_src[16];
 	uint8_t dst[16]; /* where the packet at data goes, mapped */
 };

@@ -86,8 +86,8 @@ static int check(const struct plane_sa_add *add, const struct xs_maps *maps,
 		return fail(err, errlen, -EINVAL, "no such slot");
 	if (add->spi < 256) /* RFC 4303 2.1: reserved */
 		return fail(err, errlen, -EINVAL, "reserved SPI");
-	if (add->mode != XS_TUNNEL)
-		return fail(err, errlen, -EOPNOTSUPP, "tunnel mode only");
+	if (add->mode != XS_TUNNEL && add->mode != XS_TRANSPORT)
+		return fail(err, errlen, -EOPNOTSUPP, "neither tunnel nor transport mode");
 	if (ip_is_mapped4(add->src) != ip_is_mapped4(add->dst))
 		return fail(err, errlen, -EAFNOSUPPORT, "outer addresses of two families");
 	if (!add->sport != !add->dport)
@@ -140,7 +140,8 @@ int sa_in_new(struct sa_in **out, const struct plane_sa_add *add, struct xs_maps
 	sa->generation = add->generation;
 	sa->spi = add->spi;
 	sa->flags = (uint8_t)((add->esn ? SA_ESN : 0) | (add->copy_ecn ? SA_COPY_ECN : 0) |
-			      (add->copy_dscp ? SA_COPY_DSCP : 0));
+			      (add->copy_dscp ? SA_COPY_DSCP : 0) |
+			      (add->mode == XS_TRANSPORT ? SA_TRANSPORT : 0));
 	sa->iv_len = suite->iv_len;
 	sa->icv_len = suite->icv_len;
 	sa->align = suite->align;
@@ -191,7 +192,7 @@ int sa_out_new(struct sa_out **out, const struct plane_sa_add *add, struct xs_ma
 	sa->slot = add->slot;
 	sa->generation = add->generation;
 	sa->spi = add->spi;
-	sa->flags = add->esn ? SA_ESN : 0;
+	sa->flags = (uint8_t)((add->esn ? SA_ESN : 0) | (add->mode == XS_TRANSPORT ? SA_TRANSPORT : 0));
 	sa->iv_len = suite->iv_len;
 	sa->icv_len = suite->icv_len;
 	sa->align = suite->align;

@@ -43,6 +43,7 @@ enum {
 	SA_HARD = 8,	   /* a hard limit was reached: nothing passes any more */
 	SA_SOFT_SENT = 16, /* said once */
 	SA_CYCLED = 32,	   /* the sequence space is used up */
+	SA_TRANSPORT = 64,
 };
 
 struct sa_in {

@@ -204,6 +204,29 @@ static bool icmp_new(struct worker *w, const struct pkt *p, uint16_t place, enum
 	return false;
 }
 
+/* To a socket of this host itself: from its own address, by the kernel. */
+static void icmp_to_self(struct worker *w, const struct pkt *p, enum icmp_about about, uint32_t mtu)
+{
+	struct ip6_hdr_fixed *ip6 = (struct ip6_hdr_fixed *)p->data;
+	struct ip4_hdr *ip = (struct ip4_hdr *)p->data;
+	struct pkt reply;
+
+	if (about != ICMP_ABOUT_SIZE || !icmp_budget(w) || !pkt_new(w, &reply))
+		return;
+	if (p->family == 6) {
+		memcpy(reply.dst, ip6->src, 16);
+		reply.len = icmp6_error(reply.data, ip6->src, ICMP6_TOO_BIG, 0,
+					mtu < MTU_MIN6 ? MTU_MIN6 : mtu, p->data, p->len);
+	} else {
+		ip4_to_mapped(ip->src, reply.dst);
+		reply.len = icmp4_error(reply.data, ip->src, ICMP_UNREACH, ICMP_FRAG_NEEDED,
+					(uint16_t)mtu, p->data, p->len);
+	}
+	if (reply.len)
+		kernel_send(w, &reply);
+	chunk_give(&w->chunks, reply.head);
+}
+
 void transmit_icmp(struct worker *w, const struct pkt *p, enum icmp_about about, uint32_t mtu)
 {
 	uint8_t place = p->port < XS_PORTS_MAX ? w->shared->port_by_index[p->port] : PKT_NO_PORT;
@@ -212,6 +235,10 @@ void transmit_icmp(struct worker *w, const struct pkt *p, enum icmp_about about,
 	struct pkt reply, *v = &reply;
 	struct lane *l;
 
+	if (place != PKT_NO_PORT && w->shared->ports[place].role == XS_ROLE_RAMP) {
+		icmp_to_self(w, p, about, mtu);
+		return;
+	}
 	if (!p->eth || place == PKT_NO_PORT || w->port_lane[place] == PKT_NO_PORT)
 		return;
 	if (!icmp_new(w, p, place, about, mtu, &reply))

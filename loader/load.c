@@ -15,6 +15,9 @@ struct load {
 	const struct loader_opts *o;
 	struct loader_err *err;
 	struct netdev dev[GW_PORTS_MAX];
+	struct gw_port_conf ramp; /* the far end as a port */
+	struct netdev ramp_dev;	  /* ifindex 0: there is none */
+	uint32_t ramp_near;
 	struct xdpsec_bpf *skel;
 	struct xs_maps maps;
 	bool maps_open;
@@ -72,7 +75,7 @@ static int index_mark(void *ctx, uint32_t ifindex, const struct xs_port *port)
 }
 
 /* A port keeps its index as long as it is configured: sockets sit under it. */
-static int port_row(struct load *l, const struct gw_port_conf *p, const struct netdev *dev)
+static int port_row(struct load *l, const struct netdev *dev, uint32_t role)
 {
 	struct xs_port row = {0}, old;
 	struct index_use use = {0};
@@ -89,7 +92,7 @@ static int port_row(struct load *l, const struct gw_port_conf *p, const struct n
 		while (row.index < XS_PORTS_MAX && use.used & 1u << row.index)
 			row.index++;
 	}
-	row.role = p->role == GW_ROLE_WAN ? XS_ROLE_WAN : XS_ROLE_LAN;
+	row.role = role;
 	row.queues = dev->queues < XS_QUEUES_MAX ? dev->queues : XS_QUEUES_MAX;
 	row.mtu = dev->mtu;
 	memcpy(row.mac, dev->mac, sizeof(row.mac));
@@ -108,13 +111,19 @@ static const char *mode_text(const struct attached *a)
 	return a->native ? "native" : "generic";
 }
 
-static int attach_port(struct load *l, const struct gw_port_conf *p, const struct netdev *dev)
+static const char *role_text(uint32_t role)
 {
-	bool wan = p->role == GW_ROLE_WAN;
+	return role == XS_ROLE_WAN ? "wan" : role == XS_ROLE_LAN ? "lan" : "ramp";
+}
+
+static int attach_port(struct load *l, const struct gw_port_conf *p, const struct netdev *dev,
+		       uint32_t role)
+{
+	bool wan = role == XS_ROLE_WAN;
 	struct bpf_program *prog = wan ? l->skel->progs.xdp_wan : l->skel->progs.xdp_lan;
 	struct attached now = {0};
 	struct xs_port row;
-	int e = port_row(l, p, dev);
+	int e = port_row(l, dev, role);
 
 	if (e)
 		return loader_fail(l->err, e, "%s: the port cannot be written: %s", p->ifname,
@@ -135,7 +144,7 @@ static int attach_port(struct load *l, const struct gw_port_conf *p, const struc
 		row.native = now.native;
 		xs_port_put(&l->maps, dev->ifindex, &row);
 	}
-	printf("%s: %s, XDP %s, %s%s%s\n", dev->ifname, wan ? "wan" : "lan", mode_text(&now),
+	printf("%s: %s, XDP %s, %s%s%s\n", dev->ifname, role_text(role), mode_text(&now),
 	       now.xdp == XDP_KIND_DISPATCHER ? "libxdp dispatcher" : "single program",
 	       wan ? ", tc_out by " : "",
 	       !wan		       ? ""
@@ -159,6 +168,8 @@ static int attach_port(struct load *l, const struct gw_port_conf *p, const struc
 
 static bool configured(const struct load *l, const char *ifname, uint32_t ifindex)
 {
+	if (l->ramp_dev.ifindex && !strcmp(l->ramp_dev.ifname, ifname))
+		return !ifindex || l->ramp_dev.ifindex == ifindex;
 	for (uint32_t i = 0; i < l->conf->n_ports; i++)
 		if (!strcmp(l->dev[i].ifname, ifname) && (!ifindex || l->dev[i].ifindex == ifindex))
 			return true;
@@ -230,6 +241,9 @@ static void undo_step(struct load *l, const struct undo *u)
 	case UNDO_PORT:
 		xs_port_del(&l->maps, u->ifindex);
 		break;
+	case UNDO_RAMP:
+		ramp_remove(dir);
+		break;
 	}
 }
 
@@ -248,6 +262,36 @@ static void undo(struct load *l)
 		bpffs_remove(l->o->pin_dir, &ignored);
 }
 
+/* Without one everything else works: this host's own packets that a policy protects are dropped. */
+static void ramp_find(struct load *l)
+{
+	bool made = false;
+	uint32_t mtu = 0;
+	int e;
+
+	for (uint32_t i = 0; i < l->conf->n_ports; i++)
+		if (l->conf->port[i].role == GW_ROLE_WAN && l->dev[i].mtu > mtu)
+			mtu = l->dev[i].mtu;
+	if (!mtu)
+		return;
+	e = ramp_up(l->o->pin_dir, mtu, &l->ramp_near, &made);
+	if (made)
+		journal_add(&l->journal, UNDO_RAMP, RAMP_NEAR, l->ramp_near, -1);
+	if (!e)
+		e = netdev_get(RAMP_FAR, &l->ramp_dev);
+	if (!e) {
+		snprintf(l->ramp.ifname, sizeof(l->ramp.ifname), RAMP_FAR);
+		l->ramp.role = GW_ROLE_LAN;
+		return;
+	}
+	l->ramp_near = 0;
+	memset(&l->ramp_dev, 0, sizeof(l->ramp_dev));
+	fprintf(stderr,
+		"xdpsec-loader: no on-ramp " RAMP_NEAR " (%s): what this host itself sends and a "
+		"policy protects is dropped\n",
+		e == -EEXIST ? "there is one that is not ours" : strerror(-e));
+}
+
 static int load_object(struct load *l)
 {
 	const struct gateway_conf *conf = l->conf;
@@ -256,6 +300,10 @@ static int load_object(struct load *l)
 	if (e)
 		return e;
 	e = object_open(&l->skel, conf->sa_slots, conf->policies, l->o->pin_dir, l->err);
+	if (!e) {
+		ramp_find(l);
+		l->skel->rodata->xs_ramp = l->ramp_near;
+	}
 	if (!e)
 		e = object_load(l->skel, l->err);
 	if (!e)
@@ -282,8 +330,12 @@ static int run(struct load *l)
 	    .dispatcher = !l->o->single && !object_probe_freplace(),
 	    .err = l->err,
 	};
+	/* The way up before what sends into it. */
+	if (l->ramp_dev.ifindex)
+		e = attach_port(l, &l->ramp, &l->ramp_dev, XS_ROLE_RAMP);
 	for (uint32_t i = 0; !e && i < l->conf->n_ports; i++)
-		e = attach_port(l, &l->conf->port[i], &l->dev[i]);
+		e = attach_port(l, &l->conf->port[i], &l->dev[i],
+				l->conf->port[i].role == GW_ROLE_WAN ? XS_ROLE_WAN : XS_ROLE_LAN);
 	if (!e)
 		detach_gone(l);
 	return e;

@@ -34,6 +34,19 @@ struct netdev {
 /* -ENODEV when there is none of this name. */
 int netdev_get(const char *ifname, struct netdev *out);
 
+/* ---- ramp.c: the on-ramp for what this host itself sends --------------------------------- */
+/*
+ * A veth pair: tc_out sends what a policy protects into the near end, and xdp_lan takes it from the
+ * far one, with an AF_XDP socket. It belongs to a pin directory, and goes with it.
+ */
+#define RAMP_NEAR "xdpsec0"
+#define RAMP_FAR  "xdpsec1"
+/* Makes the pair, or takes the one that this pin directory has; *ifindex of the near end. -EEXIST:
+ * there is one of that name that is not ours. */
+int ramp_up(const char *pin_dir, uint32_t mtu, uint32_t *ifindex, bool *made);
+/* Harmless when there is none, or it is another's. */
+void ramp_remove(const char *pin_dir);
+
 /* ---- bpffs.c: the pin directory --------------------------------------------------------- */
 /* Makes the pin directory and its links/, mounting a bpffs on its parent when none is there (and
  * saying so). */
@@ -92,6 +105,7 @@ enum undo_kind {
 	UNDO_TC_NEW,
 	UNDO_TC_UPDATE,
 	UNDO_PORT,
+	UNDO_RAMP,
 };
 
 struct undo {

@@ -58,7 +58,9 @@ static int port_print(void *ctx, uint32_t ifindex, const struct xs_port *port)
 	struct status *s = ctx;
 	struct attached a = {0};
 	char why[160], ifname[IF_NAMESIZE] = "";
-	const char *role = port->role == XS_ROLE_WAN ? "wan" : "lan";
+	const char *role = port->role == XS_ROLE_WAN   ? "wan"
+			   : port->role == XS_ROLE_LAN ? "lan"
+						       : "ramp";
 
 	if (!if_indextoname(ifindex, ifname))
 		snprintf(ifname, sizeof(ifname), "%.15s", port->ifname);

@@ -81,6 +81,7 @@ int cmd_unload(const struct loader_opts *o, struct loader_err *err)
 	int e, lock;
 
 	if (!bpffs_exists(o->pin_dir)) {
+		ramp_remove(o->pin_dir);
 		printf("nothing is loaded under %s\n", o->pin_dir);
 		return 0;
 	}
@@ -94,6 +95,7 @@ int cmd_unload(const struct loader_opts *o, struct loader_err *err)
 		tc_detach(o->pin_dir, s.ifname[i], s.ifindex[i]);
 		printf("%s: detached\n", s.ifname[i]);
 	}
+	ramp_remove(o->pin_dir);
 	/* Before the directory goes: an open directory of a BPF file system keeps the mount busy.
 	 */
 	close(lock);

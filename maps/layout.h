@@ -35,7 +35,8 @@ enum {
 enum xs_action { XS_BYPASS = 1, XS_DISCARD, XS_PROTECT, XS_TRAP };
 enum xs_engine { XS_ENGINE_NONE, XS_ENGINE_KERNEL, XS_ENGINE_DATAPLANE };
 enum xs_mode { XS_TUNNEL, XS_TRANSPORT };
-enum xs_role { XS_ROLE_WAN = 1, XS_ROLE_LAN };
+/* RAMP: the far end of the pair that this host's own packets come by. */
+enum xs_role { XS_ROLE_WAN = 1, XS_ROLE_LAN, XS_ROLE_RAMP };
 
 /* Aligned, so that BPF compares and masks it in two loads. */
 struct xs_addr {

@@ -154,7 +154,9 @@ static int write_port(void *ctx, uint32_t ifindex, const struct xs_port *port)
 	snprintf(name, sizeof(name), "%.*s", (int)sizeof(port->ifname), port->ifname);
 	vici_section(v, name);
 	vici_kvf(v, "ifindex", "%u", ifindex);
-	vici_kv(v, "role", port->role == XS_ROLE_WAN ? "wan" : "lan");
+	vici_kv(v, "role", port->role == XS_ROLE_WAN   ? "wan"
+			     : port->role == XS_ROLE_LAN ? "lan"
+							 : "ramp");
 	vici_kvf(v, "port", "%u", port->index);
 	vici_kvf(v, "queues", "%u", port->queues);
 	vici_kvf(v, "mtu", "%u", port->mtu);

@@ -109,8 +109,12 @@ static inline int fx_setup(void **state)
 	conf.policies = FX_POLICIES;
 	conf.ike.source_rate = 0;
 	object_log_init(false);
-	if (object_open(&fx.skel, FX_SLOTS, FX_POLICIES, NULL, &err) ||
-	    object_load(fx.skel, &err) || object_fill(fx.skel, &conf, &err))
+	if (object_open(&fx.skel, FX_SLOTS, FX_POLICIES, NULL, &err))
+		fail_msg("%s", err.text);
+#ifdef FX_RAMP
+	fx.skel->rodata->xs_ramp = FX_RAMP;
+#endif
+	if (object_load(fx.skel, &err) || object_fill(fx.skel, &conf, &err))
 		fail_msg("%s", err.text);
 	object_map_fds(fx.skel, fd);
 	if (xs_maps_adopt(&fx.maps, fd, err.text, sizeof(err.text)))

@@ -131,6 +131,7 @@ static inline void env_outer_off(struct pkt *p, uint32_t outer_len)
 	ip4_to_mapped(ip->src, p->outer_src);
 	if (outer_len > 20)
 		p->outer_port = (uint16_t)(p->data[20] << 8 | p->data[21]);
+	p->outer_len = (uint16_t)outer_len;
 	p->data += outer_len;
 	p->len -= outer_len;
 }

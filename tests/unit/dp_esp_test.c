@@ -653,7 +653,7 @@ static void bad_messages(void **state)
 	WITH(-EINVAL, add.slot = 0);
 	WITH(-EINVAL, add.slot = ENV_SLOTS);
 	WITH(-EINVAL, add.spi = 255);
-	WITH(-EOPNOTSUPP, add.mode = XS_TRANSPORT);
+	WITH(-EOPNOTSUPP, add.mode = XS_TRANSPORT + 1);
 	WITH(-EAFNOSUPPORT, add.src[0] = 0x20);
 	WITH(-EINVAL, add.sport = 4500);
 	WITH(-EINVAL, add.n_local = 0);
