@@ -74,7 +74,7 @@ UNITS := $(patsubst %.c,$(B)/%,$(unit_src) $(bpftest_src))
 TESTTOOLS := $(patsubst %.c,$(B)/%,$(testtool_src))
 
 # fuzz and soak run long: FUZZ_SECONDS=, SOAK_MINUTES=
-.PHONY: soak rfc all check check-unit lint fuzz fuzzers fuzz-seeds bench bench-ike install clean tests format
+.PHONY: soak rfc walk all check check-unit lint fuzz fuzzers fuzz-seeds bench bench-ike install clean tests format
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -229,6 +229,10 @@ check-unit: $(UNITS)
 
 lint:
 	$(Q)tests/lint/run
+
+# every order of crossing exchanges, with faults: minutes
+walk: tests
+	$(Q)WALK_THOROUGH=1 $(B)/tests/unit/ike_walk_test
 
 # MUSTs of RFC 7296 that no code or no test cites
 rfc:

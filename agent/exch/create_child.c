@@ -52,6 +52,21 @@ static void create_fail_text(struct ike_sa *ike, int error, const char *text)
 	create_fail(ike, &o);
 }
 
+/* The peer brought up meanwhile what was asked for, or at the same time: true, and the task is over. */
+static bool peer_created(struct ike_sa *ike, const struct task *t)
+{
+	struct child_sa *c = t->collide_id ? sa_find_child(ike->agent, t->collide_id) : NULL;
+	struct outcome o;
+
+	if (!c && t->tries && t->conf)
+		c = child_find_up(ike->agent, ike_conn_name(ike), t->conf->name, NULL);
+	if (t->kind != TASK_CHILD_CREATE || !c || !child_up(c))
+		return false;
+	outcome_set(&o, 0, "CHILD_SA %s{%u} established by the peer", c->conf->name, c->id);
+	task_finish(ike, &o);
+	return true;
+}
+
 static void create_send(struct ike_sa *ike)
 {
 	struct task *t = task_active(ike);
@@ -61,6 +76,8 @@ static void create_send(struct ike_sa *ike)
 	uint8_t spi[4];
 	struct wr w = wr_of(spi, sizeof(spi));
 
+	if (peer_created(ike, t))
+		return;
 	chain_start(ike->agent, &chain);
 	if (t->kind == TASK_CHILD_REKEY) {
 		if (!old || old->state != CHILD_REKEYING) {
@@ -114,6 +131,8 @@ void create_child_start(struct ike_sa *ike, struct task *t)
 	struct child_sa *old = NULL;
 	struct outcome why;
 
+	if (peer_created(ike, t))
+		return;
 	if (t->kind == TASK_CHILD_REKEY) {
 		old = sa_find_child(ike->agent, t->child_id);
 		if (!rekey_wanted(ike, old))
@@ -218,7 +237,7 @@ static void create_refused(struct ike_sa *ike, struct task *t, const struct ike_
 		return;
 	if (n->type == N_SINGLE_PAIR_REQUIRED && retry_single(ike, t))
 		return;
-	if (peer_was_first(ike, t))
+	if (peer_was_first(ike, t) || peer_created(ike, t))
 		return;
 	if (n->type == N_TEMPORARY_FAILURE) {
 		wait_and_retry(ike, t);
@@ -281,6 +300,22 @@ static void settle_rekey(struct ike_sa *ike, struct task *t, struct child_sa *ow
 		delete_child_later(ike, old);
 }
 
+/* Both asked for the same child at once, and the peer's request had the higher nonce: its SA stays. */
+static bool create_lost(struct ike_sa *ike, const struct task *t, struct child_sa *own, struct outcome *o)
+{
+	struct child_sa *peer = t->collide_id ? sa_find_child(ike->agent, t->collide_id) : NULL;
+
+	if (!peer || !child_up(peer))
+		return false;
+	ike_log_group(ike, LOG_CHILD, 1, "peer established CHILD_SA {%u} at the same time, deleting {%u}",
+		      peer->id, own->id);
+	outcome_set(o, 0, "CHILD_SA %s{%u} established by the peer", peer->conf->name, peer->id);
+	own->replaced_by = peer->id;
+	child_state_set(own, CHILD_REKEYED);
+	delete_child_later(ike, own);
+	return true;
+}
+
 static void on_created(struct ike_sa *ike, struct child_nego *n, int error)
 {
 	struct task *t = task_active(ike);
@@ -299,7 +334,7 @@ static void on_created(struct ike_sa *ike, struct child_nego *n, int error)
 	}
 	if (t->kind == TASK_CHILD_REKEY) {
 		settle_rekey(ike, t, c, &o);
-	} else {
+	} else if (!create_lost(ike, t, c, &o)) {
 		error = child_activate(c, NULL);
 		if (error)
 			outcome_set(&o, error, "CHILD_SA cannot be put into force: %s",
@@ -388,6 +423,8 @@ static void on_responded(struct ike_sa *ike, struct child_nego *n, int error)
 		return;
 	}
 	if (!old) {
+		if (t && t->kind == TASK_CHILD_CREATE && t->conf == n->conf)
+			t->collide_id = c->id;
 		if (child_activate_beside(c, false) < 0)
 			reply_notify(ike, N_TEMPORARY_FAILURE, slice_of(NULL, 0));
 		else
@@ -411,6 +448,19 @@ static void on_ke_responded(struct ike_sa *ike, int error)
 		on_responded(ike, n, error);
 	else
 		nego_install(ike, n, on_responded);
+}
+
+/*
+ * Both sides initiate the same child at once, for which RFC 7296 has no rule. The request with the higher nonce
+ * stands: who sent it refuses the other for now, and who sent the other deletes what came of it
+ * when it was accepted nevertheless.
+ */
+static bool create_wins(const struct ike_sa *ike, const struct child_nego *n)
+{
+	const struct task *t = task_active(ike);
+
+	return t && t->kind == TASK_CHILD_CREATE && t->step == TASK_SENT && t->nego && t->conf == n->conf &&
+	       nonce_cmp(slice_of(n->ni.b, n->ni.n), slice_of(t->nego->ni.b, t->nego->ni.n)) < 0;
 }
 
 /* RFC 7296 2.25: what stands in the way of a new Child SA; 0 when nothing does. */
@@ -493,6 +543,10 @@ void create_child_request(struct ike_sa *ike, const struct ike_msg *msg)
 	}
 	ike->in->nego = n;
 	refusal = nego_accept(ike, n, msg, old, false);
+	if (!refusal && !old && create_wins(ike, n)) {
+		ike_log_group(ike, LOG_CHILD, 1, "CHILD_SA %s is being established by us already", n->conf->name);
+		refusal = N_TEMPORARY_FAILURE;
+	}
 	if (refusal) {
 		reply_notify(ike, refusal, slice_of(NULL, 0));
 		in_end(ike);
