@@ -68,3 +68,15 @@ lab_ping 1 && fail "packets with different tags passed"
 refused_there() { [ "$(drops gb runt)" -gt 0 ]; }
 eventually 5 "the short tag is counted" refused_there
 check "nothing in clear" no_clear
+# weak ones, on gateways that were started with the switch
+for g in ga gb; do
+    gw_conf $g 'gw=ike { legacy = yes }'
+    gw_kill $g agent
+    gw_agent $g || fail "agent"
+done
+for esp in 3des-md5 blowfish256-sha1 cast128-sha256; do
+    both $esp $esp 'gw=ike { legacy = yes }'
+    check "$esp: initiate" xd ga initiate net
+    check "$esp: ping" lab_ping 3
+    check "$esp: terminate" xd ga terminate --ike gw
+done
