@@ -2,6 +2,7 @@
 #include "agent.h"
 
 #include "agent/control/control.h"
+#include "agent/fetch/fetch.h"
 #include "agent/start.h"
 #include "common/log.h"
 #include "common/secret.h"
@@ -26,6 +27,8 @@
  *                                     one end of the keys socket
  *   xdpsecd --role   the same, in a   the other end                     compute and answer; no file, no
  *   keys             seccomp filter                                     socket, no other process
+ *   xdpsecd --role   the same, in a   the other end of another one      resolve names, talk http; no
+ *   fetch            seccomp filter                                     file, no other process
  *
  * Capabilities that opening takes (CAP_NET_BIND_SERVICE for port 500, and what reading the pins
  * takes) are gone before the first datagram is read. Nothing may be gained again (no_new_privs),
@@ -368,6 +371,8 @@ int main(int argc, char **argv)
 	/* First of all: the role must inherit nothing of what follows. */
 	if (argc > 2 && !strcmp(argv[1], "--role") && !strcmp(argv[2], "keys"))
 		return keys_role_main(argc, argv);
+	if (argc > 2 && !strcmp(argv[1], "--role") && !strcmp(argv[2], "fetch"))
+		return fetch_role_main(argc, argv);
 	r = start_options(argc, argv, &p.opt);
 	if (r)
 		return r < 0 ? 2 : EXIT_SUCCESS;

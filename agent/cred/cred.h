@@ -120,14 +120,15 @@ struct event_base;
 /* exe: the binary to run as fetch role, "/proc/self/exe". It is started when something is to be
  * fetched for the first time. NULL and errno. */
 struct creds *creds_new(struct event_base *base, struct jobs *jobs, const char *exe);
-void creds_free(struct creds *s); /* open verifications get no callback */
+/* Behind jobs_free. Open verifications get no callback. */
+void creds_free(struct creds *s);
 /* Takes over a reference to the snapshot, drops the one before. Cached CRLs and OCSP answers stay.
  */
 void creds_set(struct creds *s, struct cred *c);
 const struct cred *creds_get(const struct creds *s); /* NULL before the first */
 /*
- * Verifies a peer. Always asynchronous, seconds when revocation status must be fetched; one
- * callback. 0, or -errno: -EBUSY too many at once, -EMSGSIZE, -ENOMEM: then no callback.
+ * Verifies a peer. Asynchronous where the jobs have threads, seconds when revocation status must be
+ * fetched; one callback. 0, or -errno: -EBUSY too many at once, -EMSGSIZE, -ENOMEM: then no callback.
  */
 int creds_verify(struct creds *s, const struct cred_peer *peer, cred_done_fn done, void *ctx,
 		 struct job_ref ref);

@@ -15,10 +15,8 @@
 
 extern char **environ;
 
-enum { CHILD_FD = 3 };
-
 /* The child starts with default signals and none blocked, whatever the agent does with them. */
-static int spawn(pid_t *pid, const char *exe, char *const argv[], int theirs)
+int role_spawn(pid_t *pid, const char *exe, char *const argv[], int theirs)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -37,7 +35,7 @@ static int spawn(pid_t *pid, const char *exe, char *const argv[], int theirs)
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	r = posix_spawn_file_actions_adddup2(&files, theirs, CHILD_FD);
+	r = posix_spawn_file_actions_adddup2(&files, theirs, ROLE_FD);
 	if (!r)
 		r = posix_spawn(pid, exe, &files, &attr, argv, environ);
 	posix_spawnattr_destroy(&attr);
@@ -62,7 +60,7 @@ int keys_child_start(struct keys_child *c, const char *exe, const char *conf, bo
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds))
 		return -errno;
-	r = fcntl(fds[0], F_SETFL, O_NONBLOCK) ? -errno : spawn(&c->pid, exe, argv, fds[1]);
+	r = fcntl(fds[0], F_SETFL, O_NONBLOCK) ? -errno : role_spawn(&c->pid, exe, argv, fds[1]);
 	close(fds[1]);
 	if (r) {
 		close(fds[0]);

@@ -11,6 +11,10 @@ struct keys_child {
 	int fd; /* non-blocking, closed on exec */
 };
 
+/* Runs the binary as a role: it inherits standard error and, as descriptor ROLE_FD, `theirs`. 0 or
+ * -errno. */
+enum { ROLE_FD = 3 };
+int role_spawn(pid_t *pid, const char *exe, char *const argv[], int theirs);
 /* Starts one: `exe` with --role keys. It inherits its socket and standard error. 0 or -errno. */
 int keys_child_start(struct keys_child *c, const char *exe, const char *conf, bool sandbox);
 /* One message of at most cap bytes into buf: its length, 0 when the child is gone, -EAGAIN, or

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,7 +27,7 @@
 #define SANITIZED 0
 #endif
 
-enum { NOBODY = 65534 };
+enum { NOBODY = 65534, SOCKETS_MAX = 256 };
 
 static int failed(char *err, size_t errlen, const char *what, int error)
 {
@@ -99,13 +100,15 @@ static int capabilities_drop(char *err, size_t errlen)
 }
 
 /* No new file, no process, no byte written to a file. */
-static int limits_set(void)
+static int limits_set(bool network)
 {
-	static const int none[] = {RLIMIT_CORE, RLIMIT_FSIZE, RLIMIT_NOFILE, RLIMIT_NPROC};
-	struct rlimit zero = {0, 0};
+	static const int none[] = {RLIMIT_CORE, RLIMIT_FSIZE, RLIMIT_NPROC, RLIMIT_NOFILE};
+	struct rlimit zero = {0, 0}, sockets = {SOCKETS_MAX, SOCKETS_MAX};
 
 	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
-		if (setrlimit(none[i], &zero))
+		bool some = network && none[i] == RLIMIT_NOFILE;
+
+		if (setrlimit(none[i], some ? &sockets : &zero))
 			return -errno;
 	}
 	return 0;
@@ -161,7 +164,40 @@ static int filter_fill(scmp_filter_ctx f)
 				SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 }
 
-static int filter_load(void)
+/* What talking UDP to resolvers and TCP to servers takes beside that: no listening, no other
+ * family.
+ */
+static int filter_network(scmp_filter_ctx f)
+{
+	static const int calls[] = {
+	    SCMP_SYS(connect),	     SCMP_SYS(getsockopt),  SCMP_SYS(setsockopt),
+	    SCMP_SYS(getsockname),   SCMP_SYS(getpeername), SCMP_SYS(shutdown),
+	    SCMP_SYS(epoll_ctl),     SCMP_SYS(epoll_wait),  SCMP_SYS(epoll_pwait),
+	    SCMP_SYS(epoll_create1), SCMP_SYS(poll),	    SCMP_SYS(readv),
+	    SCMP_SYS(fcntl),	     SCMP_SYS(ioctl),	    SCMP_SYS(timerfd_settime),
+	};
+	static const unsigned int families[] = {AF_INET, AF_INET6};
+	int r = 0;
+
+	for (size_t i = 0; !r && i < sizeof(calls) / sizeof(*calls); i++)
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i], 0);
+	for (size_t i = 0; !r && i < sizeof(families) / sizeof(*families); i++)
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				     SCMP_A0(SCMP_CMP_EQ, families[i]));
+	/* the libraries try files and netlink, and live without them */
+	if (!r)
+		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 2,
+				     SCMP_A0(SCMP_CMP_NE, AF_INET), SCMP_A0(SCMP_CMP_NE, AF_INET6));
+	if (!r)
+		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 0);
+	if (!r)
+		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(newfstatat), 0);
+	if (!r)
+		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(uname), 0);
+	return r;
+}
+
+static int filter_load(bool network)
 {
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r;
@@ -169,13 +205,15 @@ static int filter_load(void)
 	if (!f)
 		return -ENOMEM;
 	r = filter_fill(f);
+	if (!r && network)
+		r = filter_network(f);
 	if (!r)
 		r = seccomp_load(f);
 	seccomp_release(f);
 	return r;
 }
 
-int sandbox_enter(bool seccomp, char *err, size_t errlen)
+static int enter(bool seccomp, bool network, char *err, size_t errlen)
 {
 	int r = capabilities_drop(err, errlen);
 
@@ -188,9 +226,19 @@ int sandbox_enter(bool seccomp, char *err, size_t errlen)
 		return failed(err, errlen, "PR_SET_DUMPABLE", errno);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
 		return failed(err, errlen, "PR_SET_PDEATHSIG", errno);
-	r = limits_set();
+	r = limits_set(network);
 	if (r)
 		return failed(err, errlen, "resource limits", -r);
-	r = seccomp && sandbox_has_seccomp() ? filter_load() : 0;
+	r = seccomp && sandbox_has_seccomp() ? filter_load(network) : 0;
 	return r ? failed(err, errlen, "seccomp filter", -r) : 0;
+}
+
+int sandbox_enter(bool seccomp, char *err, size_t errlen)
+{
+	return enter(seccomp, false, err, errlen);
+}
+
+int sandbox_enter_network(bool seccomp, char *err, size_t errlen)
+{
+	return enter(seccomp, true, err, errlen);
 }

@@ -13,5 +13,8 @@ int sandbox_close_all(int keep);
  * end.
  */
 int sandbox_enter(bool seccomp, char *err, size_t errlen);
+/* The same for a process that talks IPv4 and IPv6 to others: it may make sockets of these families and
+ * connect them, and nothing else beside the above. */
+int sandbox_enter_network(bool seccomp, char *err, size_t errlen);
 /* False where sanitizers need more system calls than a filter can allow. */
 bool sandbox_has_seccomp(void);
