@@ -9,6 +9,10 @@
  *     seq       with the sequence number raised by 2^20
  *     spi       with another SPI
  *     truncate  cut to every length that still has an SPI
+ *     nosum     without a UDP checksum
+ *     ext       IPv6: with a destination options header in front
+ *     route     IPv6: with a routing header that has segments left
+ *     cut       IPv6: with a destination options header that is longer than the packet
  * Prints the number of frames.
  */
 #include "common/rd.h"
@@ -18,8 +22,10 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,15 +43,39 @@ static int die(const char *what)
 	return 1;
 }
 
+/* The reader stands behind the Ethernet header; without extension headers. */
+static uint32_t esp_offset6(struct rd *r)
+{
+	uint16_t dport;
+	uint8_t next;
+
+	rd_bytes(r, 6);
+	next = rd_u8(r);
+	rd_bytes(r, 33);
+	if (r->failed)
+		return 0;
+	if (next == IPPROTO_ESP)
+		return 14 + 40;
+	if (next != IPPROTO_UDP)
+		return 0;
+	rd_u16(r);
+	dport = rd_u16(r);
+	rd_bytes(r, 4);
+	return dport == 4500 && rd_u32(r) && !r->failed ? 14 + 40 + 8 : 0;
+}
+
 /* Offset of the ESP header, 0 when the frame has none. */
 static uint32_t esp_offset(const uint8_t *b, size_t n)
 {
 	struct rd r = rd_of(slice_of(b, n));
-	uint16_t frag, dport;
+	uint16_t frag, dport, type;
 	uint8_t ihl, proto;
 
 	rd_bytes(&r, 12);
-	if (rd_u16(&r) != ETH_P_IP)
+	type = rd_u16(&r);
+	if (type == ETH_P_IPV6)
+		return esp_offset6(&r);
+	if (type != ETH_P_IP)
 		return 0;
 	ihl = (uint8_t)((rd_u8(&r) & 15) * 4);
 	rd_bytes(&r, 5);
@@ -118,6 +148,40 @@ static unsigned int put(int fd, const struct frame *f, size_t len)
 	return 0;
 }
 
+static bool is_ip6(const struct frame *f)
+{
+	return f->b[12] == 0x86;
+}
+
+static void set_lengths6(struct frame *f, size_t len)
+{
+	uint16_t payload = (uint16_t)(len - 14 - 40);
+
+	f->b[18] = (uint8_t)(payload >> 8);
+	f->b[19] = (uint8_t)payload;
+	if (f->b[20] == IPPROTO_UDP) {
+		f->b[58] = (uint8_t)(payload >> 8);
+		f->b[59] = (uint8_t)payload;
+	}
+}
+
+/* An extension header of 8 bytes behind the fixed one. */
+static unsigned int send_ext(int fd, const struct frame *f, uint8_t type, uint8_t units, uint8_t left)
+{
+	static struct frame e;
+
+	if (!is_ip6(f) || f->len + 8 > FRAME_MAX)
+		return 0;
+	memcpy(e.b, f->b, 54);
+	memcpy(e.b + 62, f->b + 54, f->len - 54);
+	memcpy(e.b + 54, (uint8_t[]){f->b[20], units, 1, left, 0, 0, 0, 0}, 8);
+	if (type == IPPROTO_DSTOPTS) /* PadN over the rest */
+		memcpy(e.b + 56, (uint8_t[]){1, 4, 0, 0, 0, 0}, 6);
+	e.b[20] = type;
+	set_lengths6(&e, f->len + 8);
+	return put(fd, &e, f->len + 8);
+}
+
 /* The IP total length (and UDP length) of a frame cut to len: the gateway must not see it by them. */
 static void set_lengths(struct frame *f, size_t len)
 {
@@ -125,6 +189,10 @@ static void set_lengths(struct frame *f, size_t len)
 	uint32_t acc = 0;
 	size_t ihl = (size_t)(f->b[14] & 15) * 4;
 
+	if (is_ip6(f)) {
+		set_lengths6(f, len);
+		return;
+	}
 	f->b[16] = (uint8_t)(ip >> 8);
 	f->b[17] = (uint8_t)ip;
 	if (f->b[23] == IPPROTO_UDP) {
@@ -158,6 +226,16 @@ static unsigned int send_as(int fd, struct frame *f, const char *how)
 		f->b[f->esp + 5] ^= 0x10;
 		return put(fd, f, f->len);
 	}
+	if (!strcmp(how, "nosum")) {
+		f->b[f->esp - 2] = f->b[f->esp - 1] = 0;
+		return put(fd, f, f->len);
+	}
+	if (!strcmp(how, "ext"))
+		return send_ext(fd, f, IPPROTO_DSTOPTS, 0, 0);
+	if (!strcmp(how, "route"))
+		return send_ext(fd, f, IPPROTO_ROUTING, 0, 1);
+	if (!strcmp(how, "cut"))
+		return send_ext(fd, f, IPPROTO_DSTOPTS, 200, 0);
 	if (!strcmp(how, "flip")) {
 		for (uint32_t i = f->esp + 8; i < f->len; i++) {
 			f->b[i] ^= (uint8_t)(1 << (i % 8));
@@ -196,6 +274,7 @@ int main(int argc, char **argv)
 		return capture(argv[2], argv[3], (unsigned int)atoi(argv[4]));
 	if (argc == 5 && !strcmp(argv[1], "send"))
 		return send_main(argv[2], argv[3], argv[4]);
-	fprintf(stderr, "usage: espinject capture FILE IFACE N | send FILE IFACE same|flip|seq|spi|truncate\n");
+	fprintf(stderr, "usage: espinject capture FILE IFACE N | send FILE IFACE "
+			"same|flip|seq|spi|truncate|nosum|ext|route|cut\n");
 	return 2;
 }

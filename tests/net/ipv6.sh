@@ -103,6 +103,21 @@ eventually 5 "too big behind the tunnel, IPv4" far_mtu4
 ip -n gb link set lan0 mtu 1500
 ip -n hb link set eth0 mtu 1500
 
+# a path that becomes smaller: the row follows; below the minimum of IPv6 nobody is told less than that
+row_follows() {
+    nsx ha ping -6 -n -q -c 1 -W 1 2001:db8:2::2 || return 1
+    map_rows ga sa_out | jq -e --argjson p "$1" 'select(.mtu > $p - 90 and .mtu < $p - 60)'
+}
+for path in 1400 1280; do
+    ip -n ga link set wan0 mtu $path
+    eventually 5 "a path of $path: the row of the SA" row_follows $path
+done
+[ "$(told_mtu 2001:db8:2::2)" = 1280 ] || { cat "$W/out"; fail "told less than 1280"; }
+check "the log says what does not fit" log_has ga agent 'no IPv6 network may have less than 1280'
+ip -n ga link set wan0 mtu 1500
+eventually 5 "the path is whole again" row_follows 1500
+nsx ha ip -6 route flush cache
+
 # rekeys of both kinds from both sides under a stream
 lab_udp 200 2000 5 2001:db8:2::2 >"$W/stream" &
 stream=$!

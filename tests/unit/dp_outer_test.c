@@ -74,7 +74,7 @@ static void udp(void **state)
 
 static void ipv6(void **state)
 {
-	uint8_t at[64], s[16], d[16];
+	uint8_t at[48 + 100] = {0}, s[16], d[16];
 	struct outer o;
 
 	(void)state;
