@@ -54,7 +54,7 @@ static int read_mode(const struct settings *s, const struct settings_key *key, v
 	    {"tunnel", CONF_MODE_TUNNEL},
 	    {"pass", CONF_MODE_PASS},
 	    {"drop", CONF_MODE_DROP},
-	    {"transport", -1},
+	    {"transport", CONF_MODE_TRANSPORT},
 	    {"transport_proxy", -1},
 	    {"beet", -1},
 	    {"iptfs", -1},
@@ -71,7 +71,7 @@ static int read_mode(const struct settings *s, const struct settings_key *key, v
 		return 0;
 	}
 	return settings_err(err, s, key,
-			    "'%.64s' is not allowed; it must be one of tunnel, pass, drop",
+			    "'%.64s' is not allowed; it must be one of tunnel, transport, pass, drop",
 			    key->value);
 }
 

@@ -35,8 +35,9 @@ static struct policy_set *set_in_force(struct engine *e, struct sa_pair *p, cons
 		errno = -err;
 		return NULL;
 	}
-	if (s->inherited)
+	if (s->inherited || s->held)
 		s->rest = 0; /* what this agent's configuration says comes by engine_trap */
+	s->held = false;
 	s->lost = false;
 	set_claim(s, c->conn, c->child);
 	return s;
@@ -142,6 +143,7 @@ int engine_trap(struct engine *e, const struct conn_conf *conn, const struct chi
 	policy_rows_free(&rows);
 	set_claim(s, conn->name, child->name);
 	s->rest = action;
+	s->held = false;
 	if (!s->owner && s->action != action)
 		policy_set_rest(e->policies, s, action);
 	return 0;
@@ -165,6 +167,7 @@ static void untrap_set(void *ctx, struct policy_set *s)
 		return;
 	u->found++;
 	s->rest = 0;
+	s->held = false;
 	if (!s->owner)
 		set_go(u->e, s);
 }

@@ -264,10 +264,12 @@ void pair_leave_set(struct engine *e, struct sa_pair *p, bool trap)
 		return;
 	TAILQ_REMOVE(&s->members, p, member);
 	p->set = NULL;
-	if (trap && !s->rest)
-		s->rest = XS_TRAP;
 	if (s->owner != p)
 		return;
+	if (trap && !s->rest) {
+		s->rest = XS_TRAP;
+		s->held = true;
+	}
 	s->owner = NULL;
 	heir = set_heir(s);
 	if (heir && !policy_set_protect(e->policies, s, pair_word(heir)))

@@ -34,6 +34,7 @@ struct policy_set {
 	uint32_t bundle;    /* 0: none yet */
 	enum xs_action action;
 	enum xs_action rest; /* what it is without an SA: XS_TRAP, a shunt, or 0 = it goes */
+	bool held;	     /* rest is a trap that nobody configured: only until the next SA is in force */
 	bool inherited;	    /* left by an earlier agent, not claimed by this one yet */
 	bool lost;	    /* its SA, an earlier agent's, is gone: wants to be connected again */
 	struct sa_pair *owner;	/* the pair it encrypts with */

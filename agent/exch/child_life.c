@@ -341,6 +341,7 @@ static void gone_for_good(struct child_sa *c, enum conf_action action)
 			      other->conf->name, other->id, c->id);
 	else
 		other = NULL;
+	a->core->held_traps |= trap && !child_traps(c->conf);
 	/* Until it is up again its packets meet a trap, never the open road. */
 	a->core->parts->remove(a->engine, c->engine, trap && !other);
 	if (c->state == CHILD_CREATED || c->state == CHILD_INSTALLING)

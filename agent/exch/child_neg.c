@@ -141,6 +141,7 @@ int nego_offer(struct ike_sa *ike, struct child_nego *n, const struct child_sa *
 	} else {
 		offer_ts(ike, n);
 	}
+	n->transport = transport_wanted(ike, n, old);
 	n->first = first;
 	if (first)
 		return 0;
@@ -152,8 +153,15 @@ int nego_offer(struct ike_sa *ike, struct child_nego *n, const struct child_sa *
 	return 0;
 }
 
+static void put_status(struct msg_wr *chain, uint16_t type)
+{
+	msg_put_notify(chain, IKE_PROTO_NONE, type, slice_of(NULL, 0), slice_of(NULL, 0));
+}
+
 void nego_put_offer(const struct child_nego *n, struct msg_wr *chain)
 {
+	if (n->transport)
+		put_status(chain, N_USE_TRANSPORT_MODE);
 	msg_put_sa(chain, n->offer);
 	if (!n->first)
 		msg_put_nonce(chain, slice_of(n->ni.b, n->ni.n));
@@ -176,6 +184,8 @@ static int take_chosen(struct child_nego *n)
 int nego_answer(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *msg,
 		const struct child_sa *old, struct outcome *why)
 {
+	struct ts_list local, remote;
+
 	if (!msg_has(msg, IKE_PL_SA) || !msg_has(msg, IKE_PL_TSI) || !msg_has(msg, IKE_PL_TSR))
 		return outcome_set(why, -EPROTO, "peer's answer lacks SA or traffic selectors");
 	if (proposal_verify(n->offer, &msg->sa, &n->chosen) < 0 || take_chosen(n) < 0)
@@ -184,48 +194,63 @@ int nego_answer(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *
 	if (n->suite.ke && (n->suite.ke != n->kx.group || !msg_has(msg, IKE_PL_KE) ||
 			    msg->ke.group != n->kx.group))
 		return outcome_set(why, -EPROTO, "peer's key exchange is not the one proposed");
+	if (transport_answered(ike, n, msg, &local, &remote, why) < 0)
+		return why->error;
 	/* RFC 7296 2.9: never wider than asked. */
-	if (!msg->ts_i.n || !msg->ts_r.n || !ts_list_subset(&msg->ts_i, &n->ts_local) ||
-	    !ts_list_subset(&msg->ts_r, &n->ts_remote))
+	if (!ts_list_subset(&local, &n->ts_local) || !ts_list_subset(&remote, &n->ts_remote))
 		return outcome_set(why, -EPROTO, "peer's traffic selectors are wider than proposed");
-	if (old && (!ts_list_subset(old->ts_local, &msg->ts_i) ||
-		    !ts_list_subset(old->ts_remote, &msg->ts_r)))
+	if (old && (!ts_list_subset(old->ts_local, &local) || !ts_list_subset(old->ts_remote, &remote)))
 		return outcome_set(why, -EPROTO,
 				   "peer narrowed the traffic selectors of a CHILD_SA in use");
-	n->ts_local = msg->ts_i;
-	n->ts_remote = msg->ts_r;
+	if (msg_notify(msg, N_ADDITIONAL_TS_POSSIBLE))
+		ike_log_group(ike, LOG_CHILD, 1,
+			      "received ADDITIONAL_TS_POSSIBLE: the peer takes the other selectors of %s in a "
+			      "CHILD_SA of their own",
+			      n->conf->name);
+	n->ts_local = local;
+	n->ts_remote = remote;
+	n->no_tfc = msg_notify(msg, N_ESP_TFC_PADDING_NOT_SUPPORTED) != NULL;
 	if (!n->first) {
 		n->nr.n = (uint16_t)msg->nonce.n;
 		memcpy(n->nr.b, msg->nonce.p, msg->nonce.n);
 	}
-	(void)ike;
 	return 0;
 }
 
 /* ---- responder ------------------------------------------------------------------------------------- */
 
-static bool narrow(struct ike_sa *ike, const struct child_conf *conf, const struct ike_msg *msg,
+/* An offer as this side sees it: for a tunnel as it came, for transport mode with our idea of the addresses. */
+struct offered {
+	const struct ts_list *local, *remote;
+};
+
+static bool narrow(struct ike_sa *ike, const struct child_conf *conf, const struct offered *o,
 		   struct ts_list *local, struct ts_list *remote)
 {
 	struct ts_list mine_local, mine_remote;
 
 	child_ts(conf, &ike->local, &ike->remote, &mine_local, &mine_remote);
-	return ts_narrow(&mine_local, &msg->ts_r, local) && ts_narrow(&mine_remote, &msg->ts_i, remote);
+	return ts_narrow(&mine_local, o->local, local) && ts_narrow(&mine_remote, o->remote, remote);
 }
 
 /*
  * How well an answer serves the offer: all of it, or with the first selectors, which may be a packet's
  * (RFC 7296 2.9), or only in part.
  */
-static unsigned int answer_worth(const struct ike_msg *msg, const struct ts_list *local, const struct ts_list *remote)
+static unsigned int answer_worth(const struct offered *o, const struct ts_list *local, const struct ts_list *remote)
 {
-	if (ts_list_subset(&msg->ts_r, local) && ts_list_subset(&msg->ts_i, remote))
+	if (ts_list_subset(o->local, local) && ts_list_subset(o->remote, remote))
 		return 3;
-	return ts_within(&msg->ts_r.ts[0], local) && ts_within(&msg->ts_i.ts[0], remote) ? 2 : 1;
+	return ts_within(&o->local->ts[0], local) && ts_within(&o->remote->ts[0], remote) ? 2 : 1;
 }
 
-/* The child whose selectors meet the offer best. */
-static const struct child_conf *choose_child(struct ike_sa *ike, const struct ike_msg *msg,
+static bool is_sa(const struct child_conf *conf)
+{
+	return conf->mode == CONF_MODE_TUNNEL || conf->mode == CONF_MODE_TRANSPORT;
+}
+
+/* The child whose selectors meet the offer best; of those of transport mode only where `transport` says so. */
+static const struct child_conf *choose_child(struct ike_sa *ike, const struct offered *o, bool transport,
 					     struct ts_list *local, struct ts_list *remote)
 {
 	const struct child_conf *best = NULL;
@@ -235,9 +260,9 @@ static const struct child_conf *choose_child(struct ike_sa *ike, const struct ik
 	for (unsigned int i = 0; i < ike->conn->n_children; i++) {
 		const struct child_conf *conf = &ike->conn->child[i];
 
-		if (conf->mode != CONF_MODE_TUNNEL || !narrow(ike, conf, msg, &l, &r))
+		if (!is_sa(conf) || (transport && conf->mode != CONF_MODE_TRANSPORT) || !narrow(ike, conf, o, &l, &r))
 			continue;
-		worth = answer_worth(msg, &l, &r);
+		worth = answer_worth(o, &l, &r);
 		if (worth <= best_worth)
 			continue;
 		best = conf;
@@ -246,6 +271,41 @@ static const struct child_conf *choose_child(struct ike_sa *ike, const struct ik
 		*remote = r;
 	}
 	return best;
+}
+
+/* Child and selectors under this view of the offer. */
+static const struct child_conf *answer_ts(struct ike_sa *ike, struct child_nego *n, const struct offered *o,
+					  const struct child_sa *old, bool transport)
+{
+	if (!old)
+		return choose_child(ike, o, transport, &n->ts_local, &n->ts_remote);
+	if ((transport && old->conf->mode != CONF_MODE_TRANSPORT) ||
+	    !narrow(ike, old->conf, o, &n->ts_local, &n->ts_remote))
+		return NULL;
+	/* RFC 7296 2.9.2: not narrower than what is in use. */
+	return ts_list_subset(old->ts_local, &n->ts_local) && ts_list_subset(old->ts_remote, &n->ts_remote)
+		       ? old->conf
+		       : NULL;
+}
+
+/* RFC 7296 1.3.1, 2.23.1: in transport mode when both want it and the selectors fit, else a tunnel. */
+static void answer_mode(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *msg,
+			const struct child_sa *old)
+{
+	struct ts_list local, remote;
+	struct offered own = {.local = &local, .remote = &remote};
+	struct offered raw = {.local = &msg->ts_r, .remote = &msg->ts_i};
+
+	if (transport_asked(ike, msg, &local, &remote)) {
+		n->conf = answer_ts(ike, n, &own, old, true);
+		n->transport = n->conf && transport_fits(ike, &n->ts_local, &n->ts_remote);
+	}
+	if (!n->transport) {
+		n->conf = answer_ts(ike, n, &raw, old, false);
+		return;
+	}
+	n->said_local = msg->ts_r.ts[0].lo;
+	n->said_remote = msg->ts_i.ts[0].lo;
 }
 
 static void log_no_ts(struct ike_sa *ike, const struct ike_msg *msg)
@@ -258,6 +318,30 @@ static void log_no_ts(struct ike_sa *ike, const struct ike_msg *msg)
 		      ts_list_str(&msg->ts_i, remote, sizeof(remote)));
 }
 
+/* Corner 19: what shows only at the first rekey, where it can be known before: a peer may list its groups in IKE_AUTH. */
+static void warn_pfs(struct ike_sa *ike, const struct child_conf *conf, const struct proposals *theirs)
+{
+	struct proposal chosen;
+
+	if (!proposals_first_ke(theirs) || proposal_select(conf->esp, theirs, true, false, &chosen) == 0)
+		return;
+	ike_log_group(ike, LOG_CHILD, 0,
+		      "CHILD_SA %s cannot be rekeyed: its key exchanges (PFS) and the peer's have none in common",
+		      conf->name);
+}
+
+static void log_no_proposal(struct ike_sa *ike, const struct child_nego *n, const struct ike_msg *msg)
+{
+	struct proposal chosen;
+
+	if (proposal_select(n->conf->esp, &msg->sa, true, true, &chosen) == 0)
+		ike_log_group(ike, LOG_CHILD, 0,
+			      "no acceptable ESP proposal for CHILD_SA %s: only the key exchange (PFS) differs",
+			      n->conf->name);
+	else
+		ike_log_group(ike, LOG_CHILD, 1, "no acceptable ESP proposal for CHILD_SA %s", n->conf->name);
+}
+
 uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *msg,
 		     const struct child_sa *old, bool first)
 {
@@ -265,16 +349,10 @@ uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_
 
 	if (!msg_has(msg, IKE_PL_SA) || !msg_has(msg, IKE_PL_TSI) || !msg_has(msg, IKE_PL_TSR))
 		return N_INVALID_SYNTAX;
+	answer_mode(ike, n, msg, old);
 	if (old) {
-		n->conf = narrow(ike, old->conf, msg, &n->ts_local, &n->ts_remote) ? old->conf : NULL;
-		/* RFC 7296 2.9.2: not narrower than what is in use. */
-		if (n->conf && (!ts_list_subset(old->ts_local, &n->ts_local) ||
-				!ts_list_subset(old->ts_remote, &n->ts_remote)))
-			n->conf = NULL;
 		n->old_id = old->id;
 		n->reqid = old->reqid;
-	} else {
-		n->conf = choose_child(ike, msg, &n->ts_local, &n->ts_remote);
 	}
 	if (!n->conf) {
 		log_no_ts(ike, msg);
@@ -282,14 +360,16 @@ uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_
 	}
 	if (proposal_select(n->conf->esp, &msg->sa, true, first, &n->chosen) < 0 || take_chosen(n) < 0) {
 		core_count(ike->agent, no_proposal);
-		ike_log_group(ike, LOG_CHILD, 1, "no acceptable ESP proposal for CHILD_SA %s",
-			      n->conf->name);
+		log_no_proposal(ike, n, msg);
 		return N_NO_PROPOSAL_CHOSEN;
 	}
+	if (first)
+		warn_pfs(ike, n->conf, &msg->sa);
 	if (!engine_usable(ike->agent, &why)) {
 		ike_log_group(ike, LOG_CHILD, 0, "refusing CHILD_SA %s: %s", n->conf->name, why.text);
 		return N_TEMPORARY_FAILURE;
 	}
+	n->no_tfc = msg_notify(msg, N_ESP_TFC_PADDING_NOT_SUPPORTED) != NULL;
 	n->first = first;
 	if (first)
 		return 0;
@@ -305,8 +385,12 @@ uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_
 void nego_put_answer(const struct child_nego *n, struct msg_wr *chain)
 {
 	struct proposals answer = {.n = 1, .p = {n->chosen}};
+	struct ts_list local, remote;
 	uint8_t spi[4];
 
+	transport_restore(n, &local, &remote);
+	if (n->transport)
+		put_status(chain, N_USE_TRANSPORT_MODE);
 	answer.p[0].spi_len = 4;
 	memcpy(answer.p[0].spi, spi_bytes(n->spi_in, spi).p, 4);
 	msg_put_sa(chain, &answer);
@@ -314,8 +398,8 @@ void nego_put_answer(const struct child_nego *n, struct msg_wr *chain)
 		msg_put_nonce(chain, slice_of(n->nr.b, n->nr.n));
 	if (n->kx.public_value)
 		msg_put_ke(chain, n->kx.group, slice_of(n->kx.public_value, n->kx.public_len));
-	msg_put_ts(chain, IKE_PL_TSI, &n->ts_remote);
-	msg_put_ts(chain, IKE_PL_TSR, &n->ts_local);
+	msg_put_ts(chain, IKE_PL_TSI, &remote);
+	msg_put_ts(chain, IKE_PL_TSR, &local);
 }
 
 /* ---- both: keys and engine ---------------------------------------------------------------------------- */
@@ -389,7 +473,8 @@ static struct child_sa *make_child(struct ike_sa *ike, struct child_nego *n)
 	n->have_slot = false;
 	n->child_id = c->id;
 	c->suite = n->suite;
-	c->mode = n->conf->mode;
+	c->mode = n->transport ? CONF_MODE_TRANSPORT : CONF_MODE_TUNNEL;
+	c->no_tfc = n->no_tfc;
 	c->encap = ike->nat_local || ike->nat_remote || ike->nat_forced;
 	c->spi_in = n->spi_in;
 	c->spi_out = n->spi_out;

@@ -143,6 +143,20 @@ void trap_install(struct agent *a, const struct conn_conf *conn, const struct ch
 			 strerror(-err));
 }
 
+void held_release(struct agent *a)
+{
+	const struct conf *conf = a->core->conf;
+
+	if (!a->core->held_traps || !conf || !a->engine)
+		return;
+	for (unsigned int i = 0; i < conf->n_conns; i++)
+		for (unsigned int c = 0; c < conf->conn[i]->n_children; c++)
+			if (!has_policy(&conf->conn[i]->child[c]))
+				a->core->parts->untrap(a->engine, conf->conn[i]->name,
+						       conf->conn[i]->child[c].name);
+	a->core->held_traps = false;
+}
+
 /* ---- what differs ------------------------------------------------------------------------------------------ */
 
 static struct conn_conf *same_conn(const struct conf *conf, const struct conn_conf *conn)
@@ -202,7 +216,7 @@ static void policies_apply(struct agent *a, const struct conf *old, const struct
 		if (same_conn(conf, conn))
 			continue;
 		for (unsigned int c = 0; c < conn->n_children; c++)
-			if (has_policy(&conn->child[c]))
+			if (has_policy(&conn->child[c]) || a->core->held_traps)
 				a->core->parts->untrap(a->engine, conn->name, conn->child[c].name);
 	}
 	for (unsigned int i = 0; i < conf->n_conns; i++) {

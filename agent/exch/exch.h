@@ -47,6 +47,9 @@ struct child_nego {
 	struct proposal chosen;
 	struct child_suite suite;
 	struct ts_list ts_local, ts_remote;
+	bool transport;	/* asked for; agreed on */
+	bool no_tfc;	/* the peer said ESP_TFC_PADDING_NOT_SUPPORTED */
+	struct ip_addr said_local, said_remote; /* responder, transport: the addresses that the peer gave */
 	struct nonce ni, nr;
 	struct child_keys keys;
 	uint32_t child_id; /* once there is one */
@@ -149,6 +152,7 @@ void task_queue(struct ike_sa *ike, struct task *t);
 /* The task in flight; NULL. */
 struct task *task_active(const struct ike_sa *ike);
 struct task *task_find(const struct ike_sa *ike, enum task_kind kind, uint32_t child_id);
+/* One that will bring a child of this name. */
 struct task *task_find_create(const struct ike_sa *ike, const char *child);
 /* The active one is over: waiters hear, the next starts. */
 void task_finish(struct ike_sa *ike, const struct outcome *o);
@@ -258,6 +262,19 @@ void nego_install(struct ike_sa *ike, struct child_nego *n, nego_done_fn done);
 struct child_nego *nego_find(const struct ike_sa *ike, uint64_t id);
 void child_ts(const struct child_conf *conf, const struct endpoint *local, const struct endpoint *remote,
 	      struct ts_list *ts_local, struct ts_list *ts_remote);
+
+/* ---- transport.c: transport mode and its selectors, RFC 7296 1.3.1, 2.23.1 ----------------------------------------- */
+/* Are these the gateways' own addresses, one a side? */
+bool transport_fits(const struct ike_sa *ike, const struct ts_list *local, const struct ts_list *remote);
+/* Initiator, selectors known: does the offer say USE_TRANSPORT_MODE? */
+bool transport_wanted(struct ike_sa *ike, const struct child_nego *n, const struct child_sa *old);
+/* Responder: is it asked for? The offered selectors as this side sees the addresses. */
+bool transport_asked(struct ike_sa *ike, const struct ike_msg *msg, struct ts_list *local, struct ts_list *remote);
+/* Initiator: what became of it, and the answered selectors as this side sees the addresses. 0, or -errno and why. */
+int transport_answered(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *msg, struct ts_list *local,
+		       struct ts_list *remote, struct outcome *why);
+/* Responder: the agreed selectors as the peer wrote the addresses. */
+void transport_restore(const struct child_nego *n, struct ts_list *local, struct ts_list *remote);
 
 /* ---- child_life.c: what happens to an installed Child SA -------------------------------------------------------- */
 /* Into force: selectors encrypt with it; timers, log, event. `old`: the one it replaces, or NULL. */
@@ -381,4 +398,6 @@ void intents_run(struct agent *a, bool engine_up);
 struct ike_sa *connect_new(struct agent *a, struct conn_conf *conn, uint32_t attempt);
 bool engine_usable(const struct agent *a, struct outcome *why);
 bool child_traps(const struct child_conf *conf);
+/* What was closed until it would be up again opens. */
+void held_release(struct agent *a);
 void trap_install(struct agent *a, const struct conn_conf *conn, const struct child_conf *child);

@@ -567,6 +567,7 @@ int sa_flush(struct agent *a, outcome_fn done, void *ctx, struct outcome *o)
 		ike_delete_now(ike, END_LOCAL, &end);
 	}
 	fading_all(a);
+	held_release(a);
 	n_orphan = orphans_remove(a);
 	outcome_set(&end, 0, "flushed %u IKE_SAs, %u CHILD_SAs and %u SAs of an earlier agent", n_ike,
 		    n_child, n_orphan);

@@ -47,10 +47,14 @@ struct task *task_find_create(const struct ike_sa *ike, const char *child)
 {
 	struct task *t;
 
-	TAILQ_FOREACH (t, &ike->tasks, next)
+	TAILQ_FOREACH (t, &ike->tasks, next) {
 		if ((t->kind == TASK_CONNECT || t->kind == TASK_CHILD_CREATE) && t->conf &&
 		    strcmp(t->conf->name, child) == 0)
 			return t;
+		/* The rekey of one that expired meanwhile makes a new one as well. */
+		if (t->kind == TASK_CHILD_REKEY && t->nego && strcmp(t->nego->conf->name, child) == 0)
+			return t;
+	}
 	return NULL;
 }
 

@@ -202,6 +202,7 @@ void child_engine_view(const struct child_sa *c, struct engine_child *out)
 		.local = c->ike->local,
 		.remote = c->ike->remote,
 		.encap = c->encap,
+		.no_tfc = c->no_tfc,
 		.spi_in = c->spi_in,
 		.spi_out = c->spi_out,
 		.ts_local = c->ts_local,

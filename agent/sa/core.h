@@ -124,6 +124,7 @@ struct agent_core {
 	struct fading_list fading;
 	struct intent_list intents;
 	struct acquire *acquires; /* by names */
+	bool held_traps;	  /* policies may be closed that no configuration has a trap for */
 	struct batch_list over;
 	struct observer observer[4];
 	unsigned int n_observers;

@@ -63,6 +63,7 @@ struct child_sa {
 	const struct ts_list *ts_local, *ts_remote; /* kept: ts_list_copy, never a struct copy */
 	enum conf_mode mode;
 	bool encap;
+	bool no_tfc; /* the peer cannot take TFC padding */
 	uint32_t spi_in, spi_out, reqid;
 	struct engine_sa engine;
 	uint64_t installed_ms, rekey_ms, expire_ms; /* monotonic, 0 = never */

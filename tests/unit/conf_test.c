@@ -432,10 +432,10 @@ static void mistakes(void **state)
 	    {CHILD(
 		 "local_ts = ::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1,::1"),
 	     NET "local_ts: more than 16 traffic selectors"},
-	    {CHILD("mode = transport"), NET "mode: mode transport is not supported yet"},
+	    {CHILD("mode = beet"), NET "mode: mode beet is not supported yet"},
 	    {CHILD("mode = beet"), NET "mode: mode beet is not supported yet"},
 	    {CHILD("mode = tunel"),
-	     NET "mode: 'tunel' is not allowed; it must be one of tunnel, pass, "
+	     NET "mode: 'tunel' is not allowed; it must be one of tunnel, transport, pass, "
 		 "drop"},
 	    {CHILD("start_action = now"),
 	     NET "start_action: 'now' is not allowed; it must be one of "
