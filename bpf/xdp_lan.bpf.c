@@ -20,8 +20,15 @@ static __always_inline int protect(struct xdp_md *ctx, const struct xs_port *p,
 	if (word && d->action == XS_PROTECT && key)
 		w = *(volatile __u64 *)word;
 	if (!w) {
+		struct xs_meta meta = {
+		    .policy = d->policy,
+		    .bundle = d->action == XS_PROTECT ? key : 0,
+		    .kind = XS_META_HOLD,
+		    .l3 = pkt->l3,
+		};
+
 		xs_raise(XS_EV_ACQUIRE, d->policy, 0, ctx->ingress_ifindex, &pkt->tuple);
-		return xs_xdp_drop(XS_DROP_no_sa);
+		return xs_to_dataplane(ctx, p, &meta, XS_DROP_no_sa);
 	}
 	switch (XS_BUNDLE_ENGINE(w)) {
 	case XS_ENGINE_KERNEL:
@@ -38,7 +45,7 @@ static __always_inline int protect(struct xdp_md *ctx, const struct xs_port *p,
 		    .l3 = pkt->l3,
 		};
 
-		return xs_to_dataplane(ctx, p, &meta);
+		return xs_to_dataplane(ctx, p, &meta, XS_DROP_no_engine);
 	}
 	}
 	return xs_xdp_drop(XS_DROP_no_engine);

@@ -91,7 +91,7 @@ static __always_inline int esp(struct xdp_md *ctx, const struct xs_ctl *c, const
 		return xs_xdp_drop(XS_DROP_no_engine);
 	meta.generation = s->generation;
 	meta.policy = s->policy;
-	return xs_to_dataplane(ctx, p, &meta);
+	return xs_to_dataplane(ctx, p, &meta, XS_DROP_no_engine);
 }
 
 /* The packet as the policy of the way out would see its answer. ICMP has types, and no sides. */

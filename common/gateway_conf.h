@@ -48,6 +48,9 @@
  */
 enum { GW_PORTS_MAX = 32, GW_CPUS_MAX = 64, GW_PATH_MAX = 108, GW_WORKERS_MAX = 16 };
 enum { GW_FRAGMENT_MIN = 200 /* room for headers, IV, ICV and a few blocks in every suite */ };
+/* The two ends of the on-ramp (loader/ramp.c). */
+#define GW_RAMP_NEAR "xdpsec0"
+#define GW_RAMP_FAR  "xdpsec1"
 #define GATEWAY_CONF_PATH "/etc/xdpsec/xdpsec.conf"
 
 enum gw_role { GW_ROLE_WAN, GW_ROLE_LAN };

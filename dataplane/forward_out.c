@@ -143,7 +143,7 @@ static enum xs_drop check6(struct worker *w, struct pkt *p, uint32_t mtu)
 }
 
 /* 0, or why the packet goes no further. */
-static enum xs_drop check_one(struct worker *w, const struct sa_out *sa, struct pkt *p, uint32_t mtu)
+static enum xs_drop check_one(struct worker *w, struct pkt *p, uint32_t mtu, bool whole)
 {
 	p->data += p->l3;
 	p->len -= p->l3;
@@ -151,11 +151,16 @@ static enum xs_drop check_one(struct worker *w, const struct sa_out *sa, struct 
 		return XS_DROP_malformed;
 	switch (p->data[0] >> 4) {
 	case 4:
-		return check4(w, p, mtu, sa->flags & SA_TRANSPORT);
+		return check4(w, p, mtu, whole);
 	case 6:
 		return check6(w, p, mtu);
 	}
 	return XS_DROP_tun_no_proto;
+}
+
+enum xs_drop forward_admit(struct worker *w, struct pkt *p)
+{
+	return check_one(w, p, UINT32_MAX, false);
 }
 
 void forward_out(struct worker *w, struct sa_out *sa, struct pkt *v[], unsigned int n)
@@ -166,7 +171,7 @@ void forward_out(struct worker *w, struct sa_out *sa, struct pkt *v[], unsigned 
 
 	w->n_spare = 0;
 	for (unsigned int i = 0; i < n; i++) {
-		drop = check_one(w, sa, v[i], mtu);
+		drop = check_one(w, v[i], mtu, sa->flags & SA_TRANSPORT);
 		if (drop)
 			pkt_drop(w, v[i], sa->slot, PLANE_OUT, drop);
 		else if (v[i]->len > mtu)

@@ -229,6 +229,7 @@ static int workers_open(struct plane *p)
 	sh->maps = &p->maps;
 	sh->ports = p->port;
 	sh->n_workers = workers_count(p);
+	sh->hold_ms = p->conf.ike.acquire_timeout_s * 1000;
 	sh->busy_ns = p->conf.dataplane.busy_poll_us * 1000ull;
 	sh->note_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	sh->owner = calloc(p->maps.sa_slots, sizeof(*sh->owner));

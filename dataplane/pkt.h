@@ -20,6 +20,7 @@ struct pkt {
 	uint32_t len;
 	uint32_t slot, generation;
 	uint32_t bundle; /* outbound, 0 = unknown */
+	uint32_t policy; /* to be held: for which */
 	uint16_t l3;   /* offset of the outer IP header, as received */
 	uint16_t port; /* index of the port it came in on */
 	uint8_t kind;  /* enum xs_meta_kind */

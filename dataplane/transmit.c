@@ -204,7 +204,8 @@ static bool icmp_new(struct worker *w, const struct pkt *p, uint16_t place, enum
 	return false;
 }
 
-/* To a socket of this host itself: from its own address, by the kernel. */
+/* By the kernel: to a socket of this host itself, or to who sent what was held. An IPv4 source of 0 is the kernel's
+ * choice. */
 static void icmp_to_self(struct worker *w, const struct pkt *p, enum icmp_about about, uint32_t mtu)
 {
 	struct ip6_hdr_fixed *ip6 = (struct ip6_hdr_fixed *)p->data;
@@ -219,7 +220,7 @@ static void icmp_to_self(struct worker *w, const struct pkt *p, enum icmp_about 
 					mtu < MTU_MIN6 ? MTU_MIN6 : mtu, p->data, p->len);
 	} else {
 		ip4_to_mapped(ip->src, reply.dst);
-		reply.len = icmp4_error(reply.data, ip->src, ICMP_UNREACH, ICMP_FRAG_NEEDED,
+		reply.len = icmp4_error(reply.data, (const uint8_t[4]){0}, ICMP_UNREACH, ICMP_FRAG_NEEDED,
 					(uint16_t)mtu, p->data, p->len);
 	}
 	if (reply.len)

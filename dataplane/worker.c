@@ -297,7 +297,9 @@ static void burst(struct worker *w, struct pkt *pkts, unsigned int n)
 	for (unsigned int i = 0; i < n; i++) {
 		struct pkt *p = &pkts[i];
 
-		if ((p->kind != XS_META_IN && p->kind != XS_META_OUT) || !p->slot ||
+		if (p->kind == XS_META_HOLD && p->l3 < p->len)
+			hold_put(w, p);
+		else if ((p->kind != XS_META_IN && p->kind != XS_META_OUT) || !p->slot ||
 		    p->slot >= w->shared->maps->sa_slots || p->l3 >= p->len)
 			pkt_drop(w, p, 0, direction_of(p), XS_DROP_layout);
 		else if (w->shared->n_workers == 1 || !hand_over(w, p))
@@ -396,12 +398,13 @@ static bool handoff_waits(struct worker *w)
 
 static void sleep_until_work(struct worker *w, struct pollfd *fds, bool busy)
 {
+	int most = busy ? RETRY_MS : w->hold.n ? HOLD_POLL_MS : SLEEP_MS;
 	eventfd_t count;
 
 	/* Who pushes looks at `asleep` afterwards: either it sees that or we see what was pushed. */
 	atomic_store_explicit(&w->asleep, true, memory_order_seq_cst);
 	if (!handoff_waits(w) && !atomic_load_explicit(&w->cmd, memory_order_seq_cst))
-		poll(fds, w->xsk.n + 1, busy ? RETRY_MS : SLEEP_MS);
+		poll(fds, w->xsk.n + 1, most);
 	atomic_store_explicit(&w->asleep, false, memory_order_relaxed);
 	if (fds[w->xsk.n].revents & POLLIN)
 		eventfd_read(w->wake_fd, &count);
@@ -432,6 +435,7 @@ static void *worker_main(void *arg)
 		for (unsigned int i = 0; i < w->shared->n_workers; i++)
 			if (w->from[i])
 				n += receive_handoff(w, w->from[i]);
+		hold_poll(w);
 		busy = kick_all(w);
 		before = w->now_ns;
 		if (n)
@@ -540,6 +544,7 @@ int worker_open(struct worker *w, unsigned int id, const struct worker_shared *s
 	w->shared = shared;
 	w->wake_fd = w->raw4 = w->raw6 = -1;
 	ring_init(&w->notes, WORKER_NOTES);
+	hold_open(&w->hold, shared->hold_ms);
 	n = lanes_plan(w, port, queue);
 	e = memory_open(w, n, err, errlen);
 	if (e < 0)
@@ -592,6 +597,7 @@ void worker_close(struct worker *w)
 	free(w->from);
 	if (w->wake_fd >= 0)
 		close(w->wake_fd);
+	hold_close(&w->hold);
 	if (w->raw4 >= 0)
 		close(w->raw4);
 	if (w->raw6 >= 0)

@@ -3,6 +3,7 @@
 
 #include "esp.h"
 #include "handoff.h"
+#include "hold.h"
 #include "next_hop.h"
 #include "ring.h"
 #include "xsk.h"
@@ -54,6 +55,7 @@ struct worker_shared {
 	unsigned int n_workers;
 	struct sa_owner *owner; /* by slot */
 	uint64_t busy_ns;	/* how long to spin after the last packet */
+	uint32_t hold_ms;	/* how long a packet waits for its SA */
 	int note_fd;		/* eventfd of the control thread */
 };
 
@@ -80,6 +82,7 @@ struct worker {
 	int raw4, raw6;		/* header included: what the kernel has to send; raw6 -1: it has no IPv6 */
 	int wake_fd;		/* eventfd: a command or a handoff waits */
 	bool stop;
+	struct hold hold;
 	struct pkt rx[PKT_BURST];
 	struct pkt spare[PKT_BURST]; /* fragments */
 	unsigned int n_spare;
@@ -108,6 +111,10 @@ void forward_out(struct worker *w, struct sa_out *sa, struct pkt *v[], unsigned 
 /* Packets of our own, IP at data, into a tunnel: checked against its selectors and its size by the caller. */
 void forward_own(struct worker *w, struct sa_out *sa, struct pkt *v[], unsigned int n);
 void forward_in(struct worker *w, struct sa_in *sa, struct pkt *v[], unsigned int n);
+
+/* What a router does with a packet on its way out, but for its size: data is the IP header afterwards, the hop is
+ * taken, sums are whole. 0, or why it goes no further. */
+enum xs_drop forward_admit(struct worker *w, struct pkt *p);
 
 void worker_event(struct worker *w, enum plane_event_kind kind, uint32_t slot, uint32_t generation,
 		  uint32_t spi, enum plane_direction direction, const struct pkt *from);

@@ -85,7 +85,8 @@ static void read_meta(struct pkt *p)
 	p->kind = meta.kind;
 	p->slot = meta.slot;
 	p->generation = meta.generation;
-	p->bundle = meta.kind == XS_META_OUT ? meta.bundle : 0;
+	p->bundle = meta.kind == XS_META_IN ? 0 : meta.bundle;
+	p->policy = meta.policy;
 	p->l3 = meta.l3;
 	p->port = meta.port;
 }

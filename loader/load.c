@@ -276,18 +276,18 @@ static void ramp_find(struct load *l)
 		return;
 	e = ramp_up(l->o->pin_dir, mtu, &l->ramp_near, &made);
 	if (made)
-		journal_add(&l->journal, UNDO_RAMP, RAMP_NEAR, l->ramp_near, -1);
+		journal_add(&l->journal, UNDO_RAMP, GW_RAMP_NEAR, l->ramp_near, -1);
 	if (!e)
-		e = netdev_get(RAMP_FAR, &l->ramp_dev);
+		e = netdev_get(GW_RAMP_FAR, &l->ramp_dev);
 	if (!e) {
-		snprintf(l->ramp.ifname, sizeof(l->ramp.ifname), RAMP_FAR);
+		snprintf(l->ramp.ifname, sizeof(l->ramp.ifname), GW_RAMP_FAR);
 		l->ramp.role = GW_ROLE_LAN;
 		return;
 	}
 	l->ramp_near = 0;
 	memset(&l->ramp_dev, 0, sizeof(l->ramp_dev));
 	fprintf(stderr,
-		"xdpsec-loader: no on-ramp " RAMP_NEAR " (%s): what this host itself sends and a "
+		"xdpsec-loader: no on-ramp " GW_RAMP_NEAR " (%s): what this host itself sends and a "
 		"policy protects is dropped\n",
 		e == -EEXIST ? "there is one that is not ours" : strerror(-e));
 }

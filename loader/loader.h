@@ -39,8 +39,6 @@ int netdev_get(const char *ifname, struct netdev *out);
  * A veth pair: tc_out sends what a policy protects into the near end, and xdp_lan takes it from the
  * far one, with an AF_XDP socket. It belongs to a pin directory, and goes with it.
  */
-#define RAMP_NEAR "xdpsec0"
-#define RAMP_FAR  "xdpsec1"
 /* Makes the pair, or takes the one that this pin directory has; *ifindex of the near end. -EEXIST:
  * there is one of that name that is not ours. */
 int ramp_up(const char *pin_dir, uint32_t mtu, uint32_t *ifindex, bool *made);

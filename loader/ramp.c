@@ -98,7 +98,7 @@ static int find(const char *ifname, struct found *out)
 static int make(void)
 {
 	char buf[1024];
-	struct nlmsghdr *nlh = link_msg(buf, RTM_NEWLINK, RAMP_NEAR, 0);
+	struct nlmsghdr *nlh = link_msg(buf, RTM_NEWLINK, GW_RAMP_NEAR, 0);
 	struct nlattr *info, *data, *peer;
 
 	nlh->nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;
@@ -107,7 +107,7 @@ static int make(void)
 	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
 	peer = mnl_attr_nest_start(nlh, VETH_INFO_PEER);
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
-	mnl_attr_put_strz(nlh, IFLA_IFNAME, RAMP_FAR);
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, GW_RAMP_FAR);
 	mnl_attr_nest_end(nlh, peer);
 	mnl_attr_nest_end(nlh, data);
 	mnl_attr_nest_end(nlh, info);
@@ -117,7 +117,7 @@ static int make(void)
 static int set_alias(const char *alias)
 {
 	char buf[512];
-	struct nlmsghdr *nlh = link_msg(buf, RTM_NEWLINK, RAMP_NEAR, 0);
+	struct nlmsghdr *nlh = link_msg(buf, RTM_NEWLINK, GW_RAMP_NEAR, 0);
 
 	mnl_attr_put_strz(nlh, IFLA_IFALIAS, alias);
 	return ask(nlh, NULL, NULL);
@@ -160,7 +160,7 @@ static int offloads_off(void)
 		struct ethtool_value off = {.cmd = cmds[i]};
 		struct ifreq ifr = {.ifr_data = (void *)&off};
 
-		strcpy(ifr.ifr_name, RAMP_NEAR);
+		strcpy(ifr.ifr_name, GW_RAMP_NEAR);
 		if (ioctl(fd, SIOCETHTOOL, &ifr) && !i)
 			err = -errno;
 	}
@@ -174,19 +174,19 @@ static int prepare(const char *alias, uint32_t mtu)
 
 	if (e)
 		return e;
-	set_quiet(RAMP_NEAR);
-	set_quiet(RAMP_FAR);
+	set_quiet(GW_RAMP_NEAR);
+	set_quiet(GW_RAMP_FAR);
 	e = offloads_off();
 	if (!e)
-		e = set_up(RAMP_NEAR, mtu);
-	return e ? e : set_up(RAMP_FAR, mtu);
+		e = set_up(GW_RAMP_NEAR, mtu);
+	return e ? e : set_up(GW_RAMP_FAR, mtu);
 }
 
 int ramp_up(const char *pin_dir, uint32_t mtu, uint32_t *ifindex, bool *made)
 {
 	char alias[ALIAS_LEN];
 	struct found f;
-	int e = find(RAMP_NEAR, &f);
+	int e = find(GW_RAMP_NEAR, &f);
 
 	*made = false;
 	alias_of(pin_dir, alias);
@@ -202,7 +202,7 @@ int ramp_up(const char *pin_dir, uint32_t mtu, uint32_t *ifindex, bool *made)
 	}
 	e = prepare(alias, mtu);
 	if (!e)
-		e = find(RAMP_NEAR, &f);
+		e = find(GW_RAMP_NEAR, &f);
 	if (e && *made) {
 		set_alias(alias); /* or it would be a stranger's */
 		ramp_remove(pin_dir);
@@ -218,6 +218,6 @@ void ramp_remove(const char *pin_dir)
 	struct found f;
 
 	alias_of(pin_dir, alias);
-	if (!find(RAMP_NEAR, &f) && !strcmp(f.alias, alias))
-		ask(link_msg(buf, RTM_DELLINK, RAMP_NEAR, 0), NULL, NULL);
+	if (!find(GW_RAMP_NEAR, &f) && !strcmp(f.alias, alias))
+		ask(link_msg(buf, RTM_DELLINK, GW_RAMP_NEAR, 0), NULL, NULL);
 }

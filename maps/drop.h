@@ -41,7 +41,9 @@
 	X(31, hard_limit, "the SA reached its hard limit")                                         \
 	X(32, tfc_dummy, "a dummy packet (RFC 4303 2.6)")                                          \
 	X(33, layout, "metadata of another layout version")                                        \
-	X(34, ecn, "congestion experienced outside, not ECN-capable inside (RFC 6040)")
+	X(34, ecn, "congestion experienced outside, not ECN-capable inside (RFC 6040)")            \
+	X(35, hold_overflow, "waited for an SA, and too many do")                                  \
+	X(36, hold_timeout, "waited for an SA, and none came in time")
 
 enum xs_drop {
 #define X(id, name, text) XS_DROP_##name = id,

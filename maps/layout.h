@@ -250,7 +250,8 @@ struct xs_next_hop {
 };
 
 /* In front of a packet that goes to an AF_XDP socket, just below its first byte. */
-enum xs_meta_kind { XS_META_OUT = 1, XS_META_IN };
+/* HOLD: to be protected, and there is no SA yet; slot and generation are 0. */
+enum xs_meta_kind { XS_META_OUT = 1, XS_META_IN, XS_META_HOLD };
 
 struct xs_meta {
 	__u32 slot;

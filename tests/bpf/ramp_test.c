@@ -85,12 +85,44 @@ static void out_of_it(void **state)
 	assert_int_equal(xs_port_put(&fx.maps, FX_LO, &lan), 0);
 }
 
+/* What has no SA yet waits at the dataplane, if there is one. */
+static void held(void **state)
+{
+	struct xs_policy p = fx_policy(NET_A, NET_B, XS_PROTECT, 10);
+	uint32_t key = FX_PORT * XS_QUEUES_MAX, id;
+	struct xs_meta meta;
+
+	(void)state;
+	fx_need_root();
+	p.bundle = fx_bundle(XS_ENGINE_DATAPLANE);
+	xs_bundle_set(&fx.maps, p.bundle, 0);
+	id = fx_add(&p);
+	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_no_sa, FROM_A_TO_B, .protocol = 17);
+	assert_int_equal(xs_xsk_put(&fx.maps, FX_PORT, 0, fx.xsk), 0);
+	fx_expect_spec(fx.lan, XDP_REDIRECT, 0, FROM_A_TO_B, .protocol = 17);
+	memcpy(&meta, fx_out, sizeof(meta));
+	assert_int_equal(meta.kind, XS_META_HOLD);
+	assert_int_equal(meta.policy, id);
+	assert_int_equal(meta.bundle, p.bundle);
+	assert_int_equal(meta.slot, 0);
+	/* a trap has no bundle to wait for: another policy may take the packet */
+	assert_int_equal(xs_policy_set(fx.ps, id, XS_TRAP, p.bundle), 0);
+	fx_expect_spec(fx.lan, XDP_REDIRECT, 0, FROM_A_TO_B, .protocol = 17);
+	memcpy(&meta, fx_out, sizeof(meta));
+	assert_int_equal(meta.kind, XS_META_HOLD);
+	assert_int_equal(meta.bundle, 0);
+	bpf_map_delete_elem(fx.maps.fd[XS_MAP_xsk], &key);
+	fx_del(id);
+	xs_bundle_free(fx.ps, p.bundle);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_protected_goes_in),
 	    cmocka_unit_test(ipsec_does_not),
 	    cmocka_unit_test(out_of_it),
+	    cmocka_unit_test(held),
 	};
 
 	return cmocka_run_group_tests(tests, fx_setup, fx_teardown);
