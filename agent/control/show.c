@@ -223,6 +223,7 @@ static void write_net(struct vici_wr *v, const struct net *net)
 	net_stat_get(net, &st);
 	vici_section(v, "net");
 	vici_kvf(v, "in", "%llu", (unsigned long long)st.in);
+	vici_kvf(v, "strangers", "%llu", (unsigned long long)st.strangers);
 	vici_kvf(v, "out", "%llu", (unsigned long long)st.out);
 	vici_kvf(v, "keepalives", "%llu", (unsigned long long)st.keepalives);
 	vici_kvf(v, "stray-esp", "%llu", (unsigned long long)st.stray_esp);

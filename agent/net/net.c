@@ -7,6 +7,7 @@
 #include <event2/event.h>
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,10 +17,11 @@
 #include <unistd.h>
 
 enum {
-	NET_SOCKETS = 4,	    /* two families, two ports */
+	NET_SOCKETS = 8,	    /* two families, two ports, known peers and strangers */
 	NET_BURST = 64,		    /* datagrams a wake-up: timers get their turn between */
+	NET_BURST_STRANGERS = 16,
 	NET_DATAGRAM_MAX = 65535,   /* bytes */
-	NET_RCVBUF = 1 << 20,	    /* bytes asked for; the kernel may give less */
+	NET_RCVBUF = 4 << 20,	    /* bytes asked for; the kernel may give less */
 	NET_MARKER_LEN = 4,	    /* RFC 3948 2.2: non-ESP marker, four zero bytes */
 };
 
@@ -32,7 +34,7 @@ struct net_socket {
 	int fd;
 	int family;
 	uint16_t port;
-	bool nat_t;
+	bool nat_t, strangers;
 };
 
 struct net {
@@ -113,6 +115,7 @@ static void deliver(struct net_socket *s, const struct endpoint *from, const str
 		return;
 	}
 	n->stat.in++;
+	n->stat.strangers += s->strangers;
 	n->fn(n->ctx, from, to, d);
 }
 
@@ -122,7 +125,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	struct net *n = s->net;
 
 	(void)what;
-	for (int i = 0; i < NET_BURST; i++) {
+	for (int i = 0; i < (s->strangers ? NET_BURST_STRANGERS : NET_BURST); i++) {
 		struct sockaddr_storage ss = {0};
 		struct iovec iov = {.iov_base = n->buf, .iov_len = sizeof(n->buf)};
 		union net_control control;
@@ -173,9 +176,33 @@ static int set_options(int fd, int family)
 		if (!err)
 			err = set_opt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
 	}
-	if (!err)
+	if (!err && set_opt(fd, SOL_SOCKET, SO_RCVBUFFORCE, NET_RCVBUF))
 		set_opt(fd, SOL_SOCKET, SO_RCVBUF, NET_RCVBUF);
 	return err;
+}
+
+/*
+ * Which of the two sockets of a port a datagram goes to, by its first bytes: 0, that of strangers, takes what has no
+ * responder's SPI and no COOKIE in front: the first word of an IKE SA, which anybody can say. A flood of those fills its
+ * own queue and no other (RFC 7296 2.6: COOKIE is the first payload).
+ */
+static int split_strangers(int fd, unsigned int marker)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, marker + 8),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 7),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, marker + 12),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 5),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, marker + 16), /* first payload: a notify */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 41, 0, 2),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, marker + 28 + 6),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 16390, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, 1),
+	};
+	struct sock_fprog prog = {.len = sizeof(code) / sizeof(*code), .filter = code};
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof(prog)) ? -errno : 0;
 }
 
 static int bind_any(int fd, int family, uint16_t port)
@@ -187,37 +214,47 @@ static int bind_any(int fd, int family, uint16_t port)
 	return bind(fd, (struct sockaddr *)&ss, len) ? -errno : 0;
 }
 
-static int open_socket(struct net *n, struct event_base *base, int family, uint16_t port, bool nat_t,
-		       char *err, size_t errlen)
+/* A bound socket, or -errno and a line in err. The second of a port joins the first. */
+static int make_socket(int family, uint16_t port, const struct net_socket *join, char *err, size_t errlen)
 {
 	const char *any = family == AF_INET ? "0.0.0.0" : "::";
-	struct net_socket *s = &n->sock[n->n_socks];
-	int fd, e;
+	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP), e;
 
-	fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
-	if (fd < 0 && errno == EAFNOSUPPORT && family == AF_INET6) {
-		log_line(LOG_NETWORK, 1, "this kernel has no IPv6: UDP port %u over IPv4 only", port);
-		return 0;
-	}
 	if (fd < 0) {
 		e = -errno;
-		snprintf(err, errlen, "UDP socket for %s port %u: %s", any, port, strerror(-e));
+		if (e != -EAFNOSUPPORT)
+			snprintf(err, errlen, "UDP socket for %s port %u: %s", any, port, strerror(-e));
 		return e;
 	}
 	e = set_options(fd, family);
+	if (!e && join)
+		e = set_opt(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (!e)
 		e = bind_any(fd, family, port);
-	if (e) {
-		snprintf(err, errlen, "cannot bind UDP %s port %u: %s%s", any, port, strerror(-e),
-			 e == -EADDRINUSE ? ": is another IKE daemon running?"
-			 : e == -EACCES	  ? ": CAP_NET_BIND_SERVICE is needed"
-					  : "");
-		close(fd);
-		return e;
-	}
+	/* Only when the port is ours alone: another daemon that shares ports must not get in between. */
+	if (!e && !join)
+		e = set_opt(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (!e)
+		return fd;
+	snprintf(err, errlen, "cannot bind UDP %s port %u: %s%s", any, port, strerror(-e),
+		 e == -EADDRINUSE ? ": is another IKE daemon running?"
+		 : e == -EACCES	  ? ": CAP_NET_BIND_SERVICE is needed"
+				  : "");
+	close(fd);
+	return e;
+}
+
+static int add_socket(struct net *n, struct event_base *base, int family, uint16_t port,
+		      const struct net_socket *join, char *err, size_t errlen)
+{
+	struct net_socket *s = &n->sock[n->n_socks];
+	int fd = make_socket(family, port, join, err, errlen);
+
+	if (fd < 0)
+		return fd;
 	s->ev = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, s);
 	if (!s->ev || event_add(s->ev, NULL)) {
-		snprintf(err, errlen, "no event for UDP %s port %u", any, port);
+		snprintf(err, errlen, "no event for UDP port %u", port);
 		if (s->ev)
 			event_free(s->ev);
 		s->ev = NULL;
@@ -228,9 +265,31 @@ static int open_socket(struct net *n, struct event_base *base, int family, uint1
 	s->fd = fd;
 	s->family = family;
 	s->port = port;
-	s->nat_t = nat_t;
+	s->nat_t = port == n->port_nat_t;
+	s->strangers = !join;
 	n->n_socks++;
 	return 0;
+}
+
+/* Both sockets of a port: that of strangers is the first of the two. */
+static int open_port(struct net *n, struct event_base *base, int family, uint16_t port, char *err,
+		     size_t errlen)
+{
+	struct net_socket *first = &n->sock[n->n_socks];
+	int e = add_socket(n, base, family, port, NULL, err, errlen);
+
+	if (e == -EAFNOSUPPORT && family == AF_INET6) {
+		log_line(LOG_NETWORK, 1, "this kernel has no IPv6: UDP port %u over IPv4 only", port);
+		return 0;
+	}
+	if (!e)
+		e = add_socket(n, base, family, port, first, err, errlen);
+	if (e)
+		return e;
+	e = split_strangers(first->fd, first->nat_t ? NET_MARKER_LEN : 0);
+	if (e)
+		snprintf(err, errlen, "cannot tell strangers at UDP port %u: %s", port, strerror(-e));
+	return e;
 }
 
 struct net *net_open(struct event_base *base, uint16_t port, uint16_t port_nat_t, net_recv_fn fn,
@@ -256,9 +315,9 @@ struct net *net_open(struct event_base *base, uint16_t port, uint16_t port_nat_t
 	n->ctx = ctx;
 	n->send_budget = (struct log_budget)LOG_BUDGET_INIT;
 	for (unsigned int i = 0; !e && i < 2; i++) {
-		e = open_socket(n, base, families[i], port, false, err, errlen);
+		e = open_port(n, base, families[i], port, err, errlen);
 		if (!e)
-			e = open_socket(n, base, families[i], port_nat_t, true, err, errlen);
+			e = open_port(n, base, families[i], port_nat_t, err, errlen);
 	}
 	if (e) {
 		net_close(n);
@@ -284,7 +343,7 @@ static struct net_socket *socket_for(struct net *n, const struct endpoint *to, b
 	int family = to->ip.family == 4 ? AF_INET : AF_INET6;
 
 	for (unsigned int i = 0; i < n->n_socks; i++)
-		if (n->sock[i].family == family && n->sock[i].nat_t == nat_t)
+		if (n->sock[i].family == family && n->sock[i].nat_t == nat_t && !n->sock[i].strangers)
 			return &n->sock[i];
 	return NULL;
 }

@@ -11,11 +11,12 @@ struct event_base;
 /*
  * The IKE sockets: UDP 500 and 4500, IPv4 and IPv6, with the local address of each datagram known.
  * On 4500 the non-ESP marker is taken off and put on here, keepalives (one byte 0xff) are counted and
- * dropped, and ESP that reaches this far (no XDP on that interface) is counted and dropped.
+ * dropped, and ESP that reaches this far (no XDP on that interface) is counted and dropped. Each port has two
+ * sockets: first messages without a cookie have a queue of their own, and a smaller share of each turn of the loop.
  */
 struct net;
 struct net_stat {
-	uint64_t in, out, keepalives, stray_esp, runt, send_failed;
+	uint64_t in, strangers, out, keepalives, stray_esp, runt, send_failed;
 };
 
 /* A datagram: from, to (our address and port), whether the NAT-T port; the bytes are borrowed. */

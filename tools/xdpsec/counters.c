@@ -6,6 +6,7 @@
 
 static const struct field net_table[] = {
 	{"in", "in", FIELD_NUMBER},
+	{"strangers", "strangers", FIELD_NUMBER},
 	{"out", "out", FIELD_NUMBER},
 	{"keepalives", "keepalives", FIELD_NUMBER},
 	{"stray-esp", "stray_esp", FIELD_NUMBER},
@@ -42,6 +43,7 @@ static const struct {
 	const char *name, *text;
 } meanings[] = {
 	{"net.in", "IKE datagrams received"},
+	{"net.strangers", "of them first messages without a cookie"},
 	{"net.out", "IKE datagrams sent"},
 	{"net.keepalives", "NAT keepalives received"},
 	{"net.stray_esp", "ESP that reached the IKE socket: no XDP program on its interface"},
