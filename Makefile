@@ -44,7 +44,7 @@ LIBS_AGENT := $(shell pkg-config --libs libevent libevent_pthreads libmnl libsec
 LIBS_LOADER := $(if $(filter 1,$(HAVE_XDP)),$(shell pkg-config --libs libxdp)) $(LIBS_MAPS) $(shell pkg-config --libs libmnl)
 LIBS_PLANE := $(if $(filter 1,$(HAVE_XDP)),$(shell pkg-config --libs libxdp)) $(LIBS_MAPS) \
 	$(shell pkg-config --libs libmnl libcap-ng) -lpthread
-LIBS_TOOL := $(shell pkg-config --libs smartcols jansson)
+LIBS_TOOL := $(shell pkg-config --libs smartcols jansson libpcap)
 ifneq ($(DPDK),0)
 DPDK_CFLAGS := $(shell pkg-config --cflags libdpdk)
 LIBS_PLANE += -lrte_eal -lrte_cryptodev -lrte_mbuf -lrte_mempool -lrte_ring -lrte_kvargs -lrte_rcu
@@ -56,6 +56,8 @@ loader_src := $(wildcard loader/*.c)
 agent_src := $(wildcard agent/*.c agent/*/*.c)
 plane_src := $(wildcard dataplane/*.c)
 cli_src := $(wildcard tools/xdpsec/*.c)
+# what the tool may link of the agent: its decoders and its algorithms
+proto_src := $(wildcard agent/wire/*.c agent/crypt/*.c agent/cred/dn.c)
 tool_src := $(wildcard tools/bench/*.c)
 lab_src := $(wildcard tools/lab/*.c)
 bpf_src := $(wildcard bpf/*.bpf.c)
@@ -117,7 +119,7 @@ $(B)/lib$(1).a: $$(call objs,$$(call lib_src,$$($(1)_src)))
 	@rm -f $$@
 	$$(Q)ar rcs $$@ $$^
 endef
-$(foreach lib,common maps loader agent plane cli,$(eval $(call archive,$(lib))))
+$(foreach lib,common maps loader agent plane cli proto,$(eval $(call archive,$(lib))))
 
 link = $(CC) $(ALL_CFLAGS) $(LDFLAGS_ALL) -o $@
 
@@ -133,7 +135,7 @@ $(B)/xdpsec-loader: $(B)/loader/main.o $(B)/libloader.a $(B)/libmaps.a $(B)/libc
 	$(call say,LD,$@)
 	$(Q)$(link) $^ $(LIBS_LOADER) $(LIBS_COMMON)
 
-$(B)/xdpsec: $(B)/tools/xdpsec/main.o $(B)/libcli.a $(B)/libcommon.a
+$(B)/xdpsec: $(B)/tools/xdpsec/main.o $(B)/libcli.a $(B)/libproto.a $(B)/libcommon.a
 	$(call say,LD,$@)
 	$(Q)$(link) $^ $(LIBS_TOOL) $(LIBS_COMMON)
 
@@ -203,7 +205,7 @@ $(F)/obj/$(1).a: $$(call fuzz_objs,$$(call fuzz_rooms,tests/fuzz/$(1).c))
 	$$(Q)ar rcs $$@ $$^
 $(F)/$(1): $(F)/obj/tests/fuzz/$(1).o $(F)/obj/$(1).a
 	$$(call say,FUZZ,$$@)
-	$$(Q)$$(CLANG) -fsanitize=fuzzer,address,undefined $$^ -o $$@ -Wl,--as-needed $$(LIBS_AGENT) $$(LIBS_MAPS) $$(LIBS_COMMON)
+	$$(Q)$$(CLANG) -fsanitize=fuzzer,address,undefined $$^ -o $$@ -Wl,--as-needed $$(LIBS_AGENT) $$(LIBS_TOOL) $$(LIBS_MAPS) $$(LIBS_COMMON)
 endef
 $(foreach f,$(notdir $(FUZZERS)),$(eval $(call fuzzer,$(f))))
 

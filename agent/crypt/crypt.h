@@ -4,6 +4,7 @@
 #include "agent/wire/proposal.h"
 #include "alg.h"
 #include "common/secret.h"
+#include "common/addr.h"
 #include "common/slice.h"
 
 /*
@@ -97,6 +98,11 @@ size_t sk_piece_room(const struct ike_suite *s, size_t datagram);
 struct ike_msg;
 int sk_open(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
 	    const struct ike_msg *msg, uint8_t *plain, size_t cap, size_t *n);
+
+/* The same without the rules of IKE's padding: IV, ciphertext, ICV and what the ICV covers before them; *n is all that was
+ * decrypted. ESP under the keys of a Child SA reads so, too (RFC 4303 2). */
+int sk_open_bytes(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
+		  struct slice aad, struct slice body, uint8_t *plain, size_t cap, size_t *n);
 
 /* ---- key exchange -------------------------------------------------------------------------- */
 /* An ephemeral key pair; its private half dies in ke_shared or ke_free. */

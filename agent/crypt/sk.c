@@ -276,22 +276,20 @@ static bool body_cut(const struct sk *k, struct slice body, struct slice *iv, st
 	return ct->n % k->encr->block == 0;
 }
 
-int sk_open(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
-	    const struct ike_msg *msg, uint8_t *plain, size_t cap, size_t *n)
+int sk_open_bytes(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
+		  struct slice aad, struct slice body, uint8_t *plain, size_t cap, size_t *n)
 {
 	struct slice iv, ct, icv;
 	struct sk k;
-	size_t pad;
 	int r = sk_of(s, ek, ak, &k);
 
 	*n = 0;
 	if (r)
 		return r;
-	if (!msg->sk.present || !body_cut(&k, msg->sk.body, &iv, &ct, &icv) || ct.n > cap ||
-	    ct.n > IKE_MSG_MAX)
+	if (!body_cut(&k, body, &iv, &ct, &icv) || ct.n > cap || ct.n > IKE_MSG_MAX)
 		return -EINVAL;
 	if (k.integ) {
-		const struct slice covered[] = {msg->sk.aad, iv, ct};
+		const struct slice covered[] = {aad, iv, ct};
 		uint8_t want[SK_ICV_MAX];
 
 		r = icv_make(&k, covered, 3, want);
@@ -301,14 +299,29 @@ int sk_open(const struct ike_suite *s, const struct secret *ek, const struct sec
 		if (r)
 			return r;
 	}
-	r = decrypt(&k, iv.p, msg->sk.aad, ct, plain, icv.p);
+	r = decrypt(&k, iv.p, aad, ct, plain, icv.p);
+	if (r == 0)
+		*n = ct.n;
+	return r;
+}
+
+int sk_open(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
+	    const struct ike_msg *msg, uint8_t *plain, size_t cap, size_t *n)
+{
+	size_t all = 0, pad;
+	int r;
+
+	*n = 0;
+	if (!msg->sk.present)
+		return -EINVAL;
+	r = sk_open_bytes(s, ek, ak, msg->sk.aad, msg->sk.body, plain, cap, &all);
 	if (r)
 		return r;
-	pad = plain[ct.n - 1];
-	if (pad + 1 > ct.n) {
-		secret_wipe(plain, ct.n);
+	pad = plain[all - 1];
+	if (pad + 1 > all) {
+		secret_wipe(plain, all);
 		return -EINVAL;
 	}
-	*n = ct.n - 1 - pad;
+	*n = all - 1 - pad;
 	return 0;
 }

@@ -125,18 +125,49 @@ static enum wire_err chain_step(struct rd *r, uint8_t *type, bool inner, struct 
 
 static enum wire_err chain_decode(struct rd r, uint8_t first, bool inner, struct ike_msg *m)
 {
+	size_t end = r.n + (inner ? 0 : IKE_HDR_LEN);
 	uint8_t type = first;
 
 	while (type != IKE_PL_NONE) {
+		size_t at = end - r.n;
 		uint8_t this = type;
 		enum wire_err err = chain_step(&r, &type, inner, m);
 
 		if (err) {
 			m->bad_payload = this;
+			m->bad_at = at;
 			return err;
 		}
 	}
+	m->bad_at = end - r.n;
 	return rd_done(&r) ? WIRE_OK : WIRE_TRAILING;
+}
+
+bool payload_next(struct rd *r, uint8_t *type, struct payload_at *out)
+{
+	uint16_t len;
+
+	if (*type == IKE_PL_NONE || r->failed)
+		return false;
+	*out = (struct payload_at){.type = *type};
+	out->next = rd_u8(r);
+	out->critical = rd_u8(r) & 0x80;
+	len = rd_u16(r);
+	if (len < IKE_PAYLOAD_HDR_LEN)
+		rd_fail(r);
+	out->body = rd_bytes(r, (size_t)len - IKE_PAYLOAD_HDR_LEN);
+	if (r->failed)
+		return false;
+	/* what follows inside SK names is encrypted */
+	*type = out->type == IKE_PL_SK || out->type == IKE_PL_SKF ? (uint8_t)IKE_PL_NONE : out->next;
+	return true;
+}
+
+enum wire_err payload_look(const struct payload_at *p, struct ike_msg *m)
+{
+	const struct row *row = row_find(p->type);
+
+	return row ? payload_decode(row, rd_of(p->body), m) : WIRE_OK;
 }
 
 enum wire_err msg_decode(struct slice datagram, struct ike_msg *msg)

@@ -63,6 +63,7 @@ struct ike_msg {
 	struct ike_hdr hdr;
 	uint64_t present;    /* bit IKE_PL_x - 32 */
 	uint8_t bad_payload; /* type that decoding failed in; 0 = in the header or at the end */
+	size_t bad_at; /* where that payload begins, from the start of the datagram or of what was decrypted */
 	uint16_t n_payloads, n_unknown, n_vendor, n_notify, n_delete, n_cert, n_certreq;
 	struct proposals sa;
 	struct {
@@ -104,6 +105,20 @@ enum wire_err msg_decode(struct slice datagram, struct ike_msg *msg);
 /* The decrypted payloads of SK, joined into the same struct (sk stays). `first` is their first
  * type. What stood outside counts: a payload that may stand once stands once in both together. */
 enum wire_err msg_decode_inner(struct slice plain, uint8_t first, struct ike_msg *msg);
+/*
+ * A chain payload by payload, for those who show it: no limits, no rules but the lengths. *type is that of the next
+ * payload, the first one's to begin with. False at the end and when the chain is cut off; then r is not empty or failed.
+ */
+struct payload_at {
+	uint8_t type, next;
+	bool critical;
+	struct slice body; /* behind the generic header */
+};
+bool payload_next(struct rd *r, uint8_t *type, struct payload_at *out);
+/* One payload by the rules of its kind, into a struct that was zeroed. WIRE_OK for unknown ones. */
+enum wire_err payload_look(const struct payload_at *p, struct ike_msg *m);
+/* The rule that an error of decoding stands for, in words, with the section that says so. */
+const char *wire_rule(enum wire_err e, unsigned int payload);
 /* First notify of a type, or NULL. */
 const struct ike_notify_pl *msg_notify(const struct ike_msg *m, unsigned int type);
 /* First notify that is an error (type < 16384), or NULL. */

@@ -95,6 +95,36 @@ static const struct name notifies[] = {
 	N(SIGNATURE_HASH_ALGORITHMS),
 	N(USE_PPK),
 	N(INTERMEDIATE_EXCHANGE_SUPPORTED),
+	/* What nothing here acts on, for those who read: RFC 4478, 4739, 5685, 5723, 5840, 6290, 6311, 6467, 7791, 8019, 8784,
+	 * 8983, 9347, 9370 */
+	{16403, "AUTH_LIFETIME"},
+	{16404, "MULTIPLE_AUTH_SUPPORTED"},
+	{16405, "ANOTHER_AUTH_FOLLOWS"},
+	{16406, "REDIRECT_SUPPORTED"},
+	{16407, "REDIRECT"},
+	{16408, "REDIRECTED_FROM"},
+	{16409, "TICKET_LT_OPAQUE"},
+	{16410, "TICKET_REQUEST"},
+	{16411, "TICKET_ACK"},
+	{16412, "TICKET_NACK"},
+	{16413, "TICKET_OPAQUE"},
+	{16415, "USE_WESP_MODE"},
+	{16416, "ROHC_SUPPORTED"},
+	{16419, "QUICK_CRASH_DETECTION"},
+	{16420, "IKEV2_MESSAGE_ID_SYNC_SUPPORTED"},
+	{16421, "IPSEC_REPLAY_COUNTER_SYNC_SUPPORTED"},
+	{16422, "IKEV2_MESSAGE_ID_SYNC"},
+	{16423, "IPSEC_REPLAY_COUNTER_SYNC"},
+	{16424, "SECURE_PASSWORD_METHODS"},
+	{16432, "CLONE_IKE_SA_SUPPORTED"},
+	{16433, "CLONE_IKE_SA"},
+	{16434, "PUZZLE"},
+	{16436, "PPK_IDENTITY"},
+	{16437, "NO_PPK_AUTH"},
+	{16439, "IP4_ALLOWED"},
+	{16440, "IP6_ALLOWED"},
+	{16441, "ADDITIONAL_KEY_EXCHANGE"},
+	{16442, "USE_AGGFRAG"},
 };
 #undef N
 
@@ -137,6 +167,49 @@ static const char *const errors[WIRE_ERRS] = {
 	[WIRE_REPEATED] = "payload repeated",
 	[WIRE_SYNTAX] = "payload malformed",
 };
+
+/* What WIRE_SYNTAX means in each payload. */
+static const struct name syntax_rules[] = {
+	{IKE_PL_NONE, "the initiator's SPI must not be zero (RFC 7296 3.1)"},
+	{IKE_PL_SA, "proposals and transforms must be numbered, linked and counted as they are (RFC 7296 3.3)"},
+	{IKE_PL_IDI, "an address must have the length of its type, other identities 1 to 512 bytes (RFC 7296 3.5)"},
+	{IKE_PL_IDR, "an address must have the length of its type, other identities 1 to 512 bytes (RFC 7296 3.5)"},
+	{IKE_PL_NONCE, "a nonce must have 16 to 256 bytes (RFC 7296 3.9)"},
+	{IKE_PL_NOTIFY, "the data must have the length that this notify has (RFC 7296 3.10.1)"},
+	{IKE_PL_DELETE, "SPIs must have 4 bytes with ESP and AH, and none with IKE (RFC 7296 3.11)"},
+	{IKE_PL_TSI, "a selector must begin before it ends and have the length of its type (RFC 7296 3.13.1)"},
+	{IKE_PL_TSR, "a selector must begin before it ends and have the length of its type (RFC 7296 3.13.1)"},
+	{IKE_PL_SK, "an encrypted payload must not stand inside another (RFC 7296 3.14)"},
+	{IKE_PL_SKF, "the number must be 1 up to the total, outside of other payloads (RFC 7383 2.5)"},
+};
+
+const char *wire_rule(enum wire_err e, unsigned int payload)
+{
+	const char *rule = e == WIRE_SYNTAX ? FIND(syntax_rules, payload) : NULL;
+
+	if (rule)
+		return rule;
+	switch (e) {
+	case WIRE_SHORT:
+		return "a length must not reach beyond what contains it (RFC 7296 3.1, 3.2)";
+	case WIRE_TRAILING:
+		return "nothing may follow the last field (RFC 7296 3.1, 3.2)";
+	case WIRE_LENGTH:
+		return "the length in the header must be that of the datagram (RFC 7296 3.1)";
+	case WIRE_VERSION:
+		return "the major version must be 2 (RFC 7296 2.5)";
+	case WIRE_CRITICAL:
+		return "an unknown payload with the critical bit makes the message unusable (RFC 7296 2.5)";
+	case WIRE_TOO_MANY:
+		return "there are more of one kind than are taken";
+	case WIRE_REPEATED:
+		return "this payload must stand only once (RFC 7296 2.5)";
+	case WIRE_SYNTAX:
+		return "a payload's length must count its own header (RFC 7296 3.2)";
+	default:
+		return wire_err_str(e);
+	}
+}
 
 const char *wire_err_str(enum wire_err e)
 {

@@ -20,6 +20,7 @@ struct cli {
 	int verbose;
 	const char *child, *ike; /* names, or "#n" */
 	const char *child_id, *ike_id;
+	const char *keys, *spi; /* decode */
 	int64_t timeout_ms; /* 0 = until the outcome is there */
 	const char *command; /* as in the table, for messages */
 	int argc;	     /* what is left behind the command and the options */
@@ -133,5 +134,6 @@ int run_show_limits(const struct cli *cli);
 int run_status(const struct cli *cli);
 int run_monitor(const struct cli *cli);
 int run_log(const struct cli *cli);
+int run_decode(const struct cli *cli);
 int run_version(const struct cli *cli);
 int run_help(const struct cli *cli);

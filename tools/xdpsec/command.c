@@ -15,6 +15,7 @@ enum option_bit {
 	OPT_VERBOSE = 8,
 	OPT_ALL = 16,
 	OPT_CONF = 32, /* --child and --ike of the configuration, no ids */
+	OPT_DECODE = 64,
 };
 
 static const struct command {
@@ -51,6 +52,8 @@ static const struct command {
 	{"status", run_status, 0, 0, "", "what runs, what is up, what is configured and not up"},
 	{"monitor", run_monitor, 0, 0, "", "SAs as they come, change and go, until Ctrl-C"},
 	{"log", run_log, 0, 0, "", "log lines as they are written, until Ctrl-C"},
+	{"decode", run_decode, OPT_DECODE, 1, "FILE | - [--keys FILE] [--spi SPI]",
+	 "IKE and ESP of a capture (pcap, pcapng) or of lines of hex, as an engineer reads them"},
 	{"version", run_version, 0, 0, "", "versions of the command line and the daemon"},
 	{"help", run_help, 0, 0, "", "this text"},
 };
@@ -64,6 +67,7 @@ static const struct option long_options[] = {
 	{"child-id", required_argument, NULL, 'C'}, {"ike-id", required_argument, NULL, 'I'},
 	{"force", no_argument, NULL, 'f'},	  {"timeout", required_argument, NULL, 't'},
 	{"verbose", no_argument, NULL, 'v'},	  {"all", no_argument, NULL, 'a'},
+	{"keys", required_argument, NULL, 'k'},	  {"spi", required_argument, NULL, 'S'},
 	{0},
 };
 
@@ -80,7 +84,9 @@ void cli_help(FILE *to)
 	      "  -j, --json          JSON; keys and types do not change between versions\n"
 	      "  -t, --timeout SEC   give up waiting after so long (initiate, rekey, reauth, terminate, flush)\n"
 	      "  -v, --verbose       the negotiation's log on standard error; twice: more\n"
-	      "  -a, --all           rows that are zero too (show drop, show counters)\n\n"
+	      "  -a, --all           rows that are zero too (show drop, show counters)\n"
+	      "  -k, --keys FILE     keys as Wireshark's ikev2_decryption_table and esp_sa have them (decode)\n"
+	      "  -S, --spi HEX       only this SPI: 16 digits IKE, 8 digits ESP (decode)\n\n"
 	      "Exit status: 0 done, 1 refused or failed, 2 usage.\n",
 	      to);
 }
@@ -123,6 +129,9 @@ static bool allowed(const struct command *c, int option)
 		return c->options & OPT_VERBOSE;
 	case 'a':
 		return c->options & OPT_ALL;
+	case 'k':
+	case 'S':
+		return c->options & OPT_DECODE;
 	default:
 		return true;
 	}
@@ -179,6 +188,12 @@ static int take_option(struct cli *cli, int option)
 	case 'a':
 		cli->all = true;
 		break;
+	case 'k':
+		cli->keys = optarg;
+		break;
+	case 'S':
+		cli->spi = optarg;
+		break;
 	}
 	return 0;
 }
@@ -191,7 +206,7 @@ static int parse_options(struct cli *cli, int argc, char **argv, char *given, si
 
 	opterr = 0;
 	optind = 0;
-	while ((option = getopt_long(argc, argv, ":s:jhVc:i:C:I:ft:va", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":s:jhVc:i:C:I:ft:vak:S:", long_options, NULL)) != -1) {
 		if (option == '?' || option == ':')
 			return cli_usage(cli, option == ':' ? "%s needs a value" : "unknown option %s",
 					 argv[optind - 1]);
