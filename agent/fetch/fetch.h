@@ -20,7 +20,7 @@ enum {
 	FETCH_BYTES_MAX = 8 << 20, /* of an answer */
 	FETCH_OPEN_MAX = 32,	   /* requests at once; the next gives -EBUSY */
 	FETCH_REDIRECTS_MAX = 3,
-	FETCH_TIMEOUT_MS = 8000, /* for all of it */
+	FETCH_TIMEOUT_MS = 6000, /* for all of it */
 };
 
 /* In the child: never returns. */

@@ -273,7 +273,7 @@ static void connect_next(struct transfer *t)
 	evhttp_connection_set_max_body_size(t->conn, FETCH_BYTES_MAX);
 	evhttp_connection_set_retries(t->conn, 0);
 	evhttp_connection_set_timeout(
-	    t->conn, t->i_addr + 1 < t->n_addrs ? CONNECT_S : FETCH_TIMEOUT_MS / 1000);
+	    t->conn, t->i_addr + 1 < t->n_addrs ? CONNECT_S : FETCH_TIMEOUT_MS / 1000 + 1);
 	evhttp_request_set_error_cb(req, on_http_error);
 	if (t->q.post)
 		evbuffer_add(evhttp_request_get_output_buffer(req), t->q.body, t->q.body_len);

@@ -176,7 +176,7 @@ static int filter_network(scmp_filter_ctx f)
 	    SCMP_SYS(epoll_create1), SCMP_SYS(poll),	    SCMP_SYS(readv),
 	    SCMP_SYS(fcntl),	     SCMP_SYS(ioctl),	    SCMP_SYS(timerfd_settime),
 	};
-	static const unsigned int families[] = {AF_INET, AF_INET6};
+	static const unsigned int families[] = {AF_INET, AF_INET6}, none[] = {AF_UNIX, AF_NETLINK};
 	int r = 0;
 
 	for (size_t i = 0; !r && i < sizeof(calls) / sizeof(*calls); i++)
@@ -185,9 +185,9 @@ static int filter_network(scmp_filter_ctx f)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
 				     SCMP_A0(SCMP_CMP_EQ, families[i]));
 	/* the libraries try files and netlink, and live without them */
-	if (!r)
-		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 2,
-				     SCMP_A0(SCMP_CMP_NE, AF_INET), SCMP_A0(SCMP_CMP_NE, AF_INET6));
+	for (size_t i = 0; !r && i < sizeof(none) / sizeof(*none); i++)
+		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+				     SCMP_A0(SCMP_CMP_EQ, none[i]));
 	if (!r)
 		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 0);
 	if (!r)
