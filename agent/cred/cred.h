@@ -101,12 +101,16 @@ struct cred_peer {
 	const struct cred_rules *rules;
 };
 
+/* Which of the rules of trust failed, with -EACCES. */
+enum cred_reason { CRED_UNTRUSTED, CRED_NO_CERT, CRED_NOT_VALID_NOW, CRED_REVOKED, CRED_OTHER_ID };
+
 /* What came out. */
 struct cred_verdict {
 	int error; /* 0: the peer is who it says. -EACCES not trusted, -EBADMSG signature or
 		    * encoding wrong, -ENOTSUP method, -EKEYREJECTED weak or not allowed, -ENOMEM,
 		    * -EBUSY */
 	char text[CRED_TEXT_MAX];    /* which rule failed, or what was accepted; printable */
+	enum cred_reason reason;
 	char subject[CRED_TEXT_MAX]; /* of the certificate; "" for raw keys */
 	char ca[CRED_TEXT_MAX];	     /* subject of the anchor; "" without one */
 	enum sig_scheme scheme;

@@ -92,7 +92,8 @@ struct cred_chain {
 	int64_t not_after;
 };
 /* Builds and checks the path from the leaf to an anchor that `rules` trust, at the time `now`. 0,
- * -EACCES, -EKEYREJECTED or -ENOMEM; text says what failed, or is left alone. */
+ * -EACCES, -ETIME (not valid now), -EKEYREJECTED or -ENOMEM; text says what failed, or is left
+ * alone. */
 int cred_path_build(const struct cred *c, const struct cred_rules *rules, X509 *leaf,
 		    STACK_OF(X509) * received, int64_t now, struct cred_chain *out,
 		    char text[CRED_TEXT_MAX]);

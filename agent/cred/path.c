@@ -294,7 +294,10 @@ int cred_path_build(const struct cred *c, const struct cred_rules *rules, X509 *
 	if (e == X509_V_ERR_OUT_OF_MEM)
 		goto out;
 	if (e != X509_V_OK) {
-		r = say_of(text, -EACCES, about ? about : leaf, X509_verify_cert_error_string(e));
+		/* told apart, for the counter */
+		r = e == X509_V_ERR_CERT_HAS_EXPIRED || e == X509_V_ERR_CERT_NOT_YET_VALID ? -ETIME
+											   : -EACCES;
+		r = say_of(text, r, about ? about : leaf, X509_verify_cert_error_string(e));
 		goto out;
 	}
 	out->anchor = item_of(c, out->cert[out->n - 1]);

@@ -76,10 +76,14 @@ static int check_cert(struct cred_check *v, X509 *leaf, STACK_OF(X509) * receive
 		return r;
 	name_str(X509_get_subject_name(leaf), o->subject, sizeof(o->subject));
 	// RFC 7296 3.5: the certificate must contain the identity
+	o->reason = CRED_OTHER_ID;
 	if (!cert_has_id(leaf, &o->key, &v->id))
 		return say(v, -EACCES, "certificate '%.100s' does not carry the identity '%.100s'",
 			   o->subject, id_str(&v->id, id));
 	r = cred_path_build(v->cred, &v->rules, leaf, received, v->now, &chain, o->text);
+	o->reason = r == -ETIME ? CRED_NOT_VALID_NOW : CRED_UNTRUSTED;
+	if (r == -ETIME)
+		return -EACCES;
 	if (r)
 		return r == -ENOMEM ? say(v, r, "out of memory") : r;
 	name_str(X509_get_subject_name(chain.cert[chain.n - 1]), o->ca, sizeof(o->ca));
@@ -87,6 +91,8 @@ static int check_cert(struct cred_check *v, X509 *leaf, STACK_OF(X509) * receive
 	r = rev_check(v->cred, v->cache, &chain, v->rules.revocation, v->now, v->final, &v->wants,
 		      o->text);
 	cred_chain_free(&chain);
+	if (r == -EACCES)
+		o->reason = CRED_REVOKED;
 	if (!r)
 		say(v, 0, "certificate '%.100s', issued below '%.60s', %s", o->subject, o->ca,
 		    sig_scheme_name(o->scheme));
@@ -224,7 +230,10 @@ static int check(struct cred_check *v)
 	r = check_raw(v, NULL, signature);
 	if (r == -ENOENT || (r && v->rules.certs[0]))
 		r = check_at_hand(v, signature);
-	return r == -ENOENT ? say(v, -EACCES, "%s", encoding_text(v)) : r;
+	if (r != -ENOENT)
+		return r;
+	v->verdict.reason = CRED_NO_CERT;
+	return say(v, -EACCES, "%s", encoding_text(v));
 }
 
 void cred_check_run(struct cred_check *v)
