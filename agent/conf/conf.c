@@ -32,6 +32,8 @@ void conn_conf_unref(struct conn_conf *c)
 	keep_drop(c->ike);
 	keep_drop(c->local_id);
 	keep_drop(c->remote_id);
+	keep_drop(c->local_cred);
+	keep_drop(c->remote_cred);
 	free(c->local);
 	free(c->remote);
 	free(c->child);
@@ -95,6 +97,7 @@ static int read_connections(const struct settings *s, struct conf *c, struct set
 		rc = conn_read(sub, conn, err);
 		if (rc < 0)
 			return rc;
+		c->any_pubkey |= conn->remote_auth == CONF_AUTH_PUBKEY;
 	}
 	return 0;
 }
@@ -116,8 +119,11 @@ static int read_top(const struct settings *s, struct conf *c, struct settings_er
 		return read_connections(s, c, err);
 	if (strcmp(s->name, "secrets") == 0)
 		return conf_secrets_check(s, err);
-	if (strcmp(s->name, "pools") == 0 || strcmp(s->name, "authorities") == 0)
+	if (strcmp(s->name, "pools") == 0)
 		return must_be_empty(s, err);
+	/* cred_load reads and checks it. */
+	if (strcmp(s->name, "authorities") == 0)
+		return 0;
 	/* A template that others inherit from may have any name. */
 	if (s->referenced)
 		return 0;
@@ -148,15 +154,23 @@ struct conf *conf_parse(const struct settings *root, struct settings_error *err)
 	return NULL;
 }
 
-struct conf *conf_load(const char *path, struct settings_error *err)
+struct settings *conf_tree(const char *path, struct settings_error *err)
 {
 	struct settings *root = settings_load(path ? path : CONF_PATH, err);
+
+	if (root)
+		conf_secrets_wipe(root);
+	return root;
+}
+
+struct conf *conf_load(const char *path, struct settings_error *err)
+{
+	struct settings *root = conf_tree(path, err);
 	struct conf *c;
 	int saved;
 
 	if (!root)
 		return NULL;
-	conf_secrets_wipe(root);
 	c = conf_parse(root, err);
 	saved = errno;
 	settings_free(root);
@@ -168,6 +182,8 @@ const char *conf_key_at(unsigned int i, char *buf, size_t n)
 {
 	static const struct settings_field secret_fields[] = {
 	    {.name = "secret"}, {.name = "id"}, {0}};
+	static const struct settings_field cert_fields[] = {
+	    {.name = "file"}, {.name = "handle"}, {.name = "slot"}, {.name = "module"}, {0}};
 	static const struct settings_field passphrase_fields[] = {
 	    {.name = "file"}, {.name = "secret"}, {0}};
 	static const struct {
@@ -177,6 +193,9 @@ const char *conf_key_at(unsigned int i, char *buf, size_t n)
 	    {"connections.<conn>", conn_fields},
 	    {"connections.<conn>.local", local_fields},
 	    {"connections.<conn>.remote", remote_fields},
+	    {"connections.<conn>.local.cert<suffix>", cert_fields},
+	    {"connections.<conn>.remote.cert<suffix>", cert_fields},
+	    {"connections.<conn>.remote.cacert<suffix>", cert_fields},
 	    {"connections.<conn>.children.<child>", child_conf_fields},
 	    {"secrets.ike<suffix>", secret_fields},
 	    {"secrets.private<suffix>", passphrase_fields},

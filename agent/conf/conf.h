@@ -23,6 +23,7 @@ enum conf_dpd { CONF_DPD_CLEAR, CONF_DPD_TRAP, CONF_DPD_RESTART };
 enum conf_mode { CONF_MODE_TUNNEL, CONF_MODE_TRANSPORT, CONF_MODE_PASS, CONF_MODE_DROP };
 enum conf_unique { CONF_UNIQUE_NO, CONF_UNIQUE_NEVER, CONF_UNIQUE_KEEP, CONF_UNIQUE_REPLACE };
 enum conf_childless { CONF_CHILDLESS_ALLOW, CONF_CHILDLESS_PREFER, CONF_CHILDLESS_FORCE, CONF_CHILDLESS_NEVER };
+enum conf_send_cert { CONF_SEND_CERT_IFASKED, CONF_SEND_CERT_ALWAYS, CONF_SEND_CERT_NEVER };
 enum conf_frag { CONF_FRAG_YES, CONF_FRAG_ACCEPT, CONF_FRAG_FORCE, CONF_FRAG_NO };
 
 /* One entry of local_addrs or remote_addrs: an address, a range or prefix, %any, or a name to resolve. */
@@ -66,6 +67,8 @@ struct child_conf {
 	bool sha256_96; /* HMAC-SHA2-256 cut to 96 bits, as Linux did before 2.6.33 */
 };
 
+struct cred_rules; /* agent/cred/cred.h */
+
 struct conn_conf {
 	unsigned int refs;
 	char name[CONF_NAME_MAX];
@@ -77,6 +80,10 @@ struct conn_conf {
 	const struct proposals *ike; /* kept; proto IKE */
 	const struct conf_id *local_id, *remote_id; /* kept; local: of type 0 when not given */
 	enum conf_auth local_auth, remote_auth;
+	const struct cred_rules *local_cred, *remote_cred; /* kept; certificates, keys, constraints */
+	bool remote_sha1; /* `auth` names SHA-1: then also from a peer that announced better */
+	enum conf_send_cert send_cert;
+	bool send_certreq;
 	uint64_t rekey_time, reauth_time, over_time, rand_time; /* seconds, 0 = never */
 	uint64_t dpd_delay;
 	uint32_t keyingtries; /* 0 = forever */
@@ -103,13 +110,16 @@ extern const struct conf_id conf_id_none;
 struct conf {
 	struct conn_conf **conn; /* in order of the file */
 	unsigned int n_conns;
+	bool any_pubkey; /* in a remote section of any of them */
 };
 
 /* Reads and checks everything; NULL and *err at the first mistake. An unknown key is an error; a key of
  * the vocabulary that is not supported yet is an error too and says so. path NULL: CONF_PATH. */
 #define CONF_PATH "/etc/swanctl/swanctl.conf"
 struct conf *conf_load(const char *path, struct settings_error *err);
-/* The same from a tree. It looks at no value of a secret; conf_load wipes them before it calls this. */
+/* Its first half: the tree of the file, secrets wiped; for what else is read from it. */
+struct settings *conf_tree(const char *path, struct settings_error *err);
+/* Its second half. It looks at no value of a secret. `authorities` is left to cred_load. */
 struct conf *conf_parse(const struct settings *root, struct settings_error *err);
 /* The i-th key that the file may have, "connections.<conn>.proposals" into buf; NULL behind the last. */
 const char *conf_key_at(unsigned int i, char *buf, size_t n);

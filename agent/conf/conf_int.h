@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "agent/cred/cred.h"
+#include "common/keep.h"
 #include "common/settings_table.h"
 #include "conf.h"
 
@@ -14,6 +16,29 @@ int child_read(const struct settings *s, struct child_conf *c, struct settings_e
 /* Name, file and line of a section into its struct; -EINVAL when the name is too long. */
 int conf_name(const struct settings *s, char name[CONF_NAME_MAX], const char **file, int *line,
 	      struct settings_error *err);
+
+/* What `auth` says: schemes of IKE_AUTH, and of the chain. */
+struct conf_auth_rules {
+	enum conf_auth auth;
+	struct sig_rules ike, chain;
+	bool sha1; /* named */
+};
+/* -EINVAL and why in err. */
+int conf_auth_parse(const char *text, struct conf_auth_rules *out, char *err, size_t errlen);
+
+/* A section `local` or `remote`, read over its defaults. */
+struct conf_round {
+	struct conf_id id;
+	uint32_t round;
+	enum conf_auth auth;
+	bool sha1;
+	struct cred_rules cred;
+};
+int conf_round_read(const struct settings *s, bool remote, struct conf_round *r,
+		    struct settings_error *err);
+const struct cred_rules *conf_cred_keep(const struct cred_rules *c);
+/* Onto zeroes. */
+void conf_id_clean(struct conf_id *to, const struct conf_id *from);
 
 /* Values that are lists by comma. */
 int conf_read_proposals(const struct settings *s, const struct settings_key *key,

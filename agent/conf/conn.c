@@ -9,20 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A connection being read: lists at full length, and what is accepted and changes nothing yet. */
+/* A connection being read: lists and rounds at full length. */
 struct draft {
 	struct conn_conf conn;
 	struct conf_addr local[CONF_ADDRS_MAX], remote[CONF_ADDRS_MAX];
 	struct proposals ike;
-	struct conf_id local_id, remote_id;
-	int send_cert;
-	bool send_certreq;
-};
-
-/* One authentication round, local or remote. */
-struct round_draft {
-	struct conf_id id;
-	uint32_t round;
+	struct conf_round side_local, side_remote;
 };
 
 #define AT(member) offsetof(struct draft, conn.member)
@@ -96,8 +88,8 @@ const struct settings_field conn_fields[] = {
      .words = CONF_WORDS("yes", "accept", "force", "no")},
     {"childless", SETTINGS_WORD, AT(childless),
      .words = CONF_WORDS("allow", "prefer", "force", "never")},
-    {"send_certreq", SETTINGS_BOOL, .offset = offsetof(struct draft, send_certreq)},
-    {"send_cert", SETTINGS_WORD, offsetof(struct draft, send_cert),
+    {"send_certreq", SETTINGS_BOOL, .offset = AT(send_certreq)},
+    {"send_cert", SETTINGS_WORD, AT(send_cert),
      .words = CONF_WORDS("ifasked", "always", "never")},
     {"ocsp", SETTINGS_LATER, .text = "reply"},
     {"ppk_id", .kind = SETTINGS_LATER},
@@ -114,55 +106,6 @@ const struct settings_field conn_fields[] = {
     {"mediation", SETTINGS_LATER, .text = "no"},
     {"mediated_by", .kind = SETTINGS_LATER},
     {"mediation_peer", .kind = SETTINGS_LATER},
-    {0},
-};
-
-static int read_auth(const struct settings *s, const struct settings_key *key, void *out,
-		     struct settings_error *err)
-{
-	(void)out;
-	if (strcmp(key->value, "psk") != 0)
-		return settings_err(err, s, key, "'%.64s' is not supported yet, only psk",
-				    key->value);
-	return 0;
-}
-
-static int read_id(const struct settings *s, const struct settings_key *key, void *out,
-		   struct settings_error *err)
-{
-	return conf_read_id(s, key, &((struct round_draft *)out)->id, err);
-}
-
-static int read_remote_id(const struct settings *s, const struct settings_key *key, void *out,
-			  struct settings_error *err)
-{
-	return conf_read_id_pattern(s, key, &((struct round_draft *)out)->id, err);
-}
-
-const struct settings_field local_fields[] = {
-    {"round", SETTINGS_U32, offsetof(struct round_draft, round), .max = 65535},
-    {"certs", .kind = SETTINGS_LATER},
-    {"pubkeys", .kind = SETTINGS_LATER},
-    {"auth", SETTINGS_CUSTOM, .read = read_auth},
-    {"id", SETTINGS_CUSTOM, .read = read_id},
-    {"eap_id", .kind = SETTINGS_LATER},
-    {"aaa_id", .kind = SETTINGS_LATER},
-    {"xauth_id", .kind = SETTINGS_LATER},
-    {0},
-};
-
-const struct settings_field remote_fields[] = {
-    {"round", SETTINGS_U32, offsetof(struct round_draft, round), .max = 65535},
-    {"id", SETTINGS_CUSTOM, .read = read_remote_id},
-    {"eap_id", .kind = SETTINGS_LATER},
-    {"groups", .kind = SETTINGS_LATER},
-    {"cert_policy", .kind = SETTINGS_LATER},
-    {"certs", .kind = SETTINGS_LATER},
-    {"cacerts", .kind = SETTINGS_LATER},
-    {"ca_id", .kind = SETTINGS_LATER},
-    {"pubkeys", .kind = SETTINGS_LATER},
-    {"revocation", SETTINGS_LATER, .text = "relaxed"},
-    {"auth", SETTINGS_CUSTOM, .read = read_auth},
     {0},
 };
 
@@ -196,30 +139,10 @@ static void set_defaults(struct draft *d)
 	c->local_port = c->remote_port = 500;
 	c->keyingtries = 1;
 	c->mobike = true;
-	d->remote_id.any = true;
-	strcpy(d->remote_id.text, "%any");
-}
-
-static int read_round(const struct settings *s, const struct settings_field *fields,
-		      struct conf_id *id, struct settings_error *err)
-{
-	const struct settings *sub = TAILQ_FIRST(&s->sections);
-	struct round_draft d = {.id = *id};
-	int rc;
-
-	if (sub && (conf_named(sub, "cert") || conf_named(sub, "cacert")))
-		return settings_err(err, sub, NULL, "known, but not supported yet");
-	if (sub)
-		return settings_unknown(sub, NULL, CONF_WORDS("cert", "cacert"), err);
-	rc = settings_table_read(s, fields, &d, err);
-	if (rc < 0)
-		return rc;
-	if (!settings_key(s, "auth"))
-		return settings_err(
-		    err, s, NULL,
-		    "auth = psk is missing: the default, pubkey, is not supported yet");
-	*id = d.id;
-	return 0;
+	c->send_certreq = true;
+	d->side_local.auth = d->side_remote.auth = CONF_AUTH_PUBKEY;
+	d->side_remote.id.any = true;
+	strcpy(d->side_remote.id.text, "%any");
 }
 
 static int read_children(const struct settings *s, struct conn_conf *c, struct settings_error *err)
@@ -261,9 +184,9 @@ static int read_sections(const struct settings *s, struct draft *d, struct conn_
 			return settings_err(err, sub, NULL,
 					    "a second authentication round is not supported yet");
 		if (is_local)
-			rc = read_round(local = sub, local_fields, &d->local_id, err);
+			rc = conf_round_read(local = sub, false, &d->side_local, err);
 		else if (is_remote)
-			rc = read_round(remote = sub, remote_fields, &d->remote_id, err);
+			rc = conf_round_read(remote = sub, true, &d->side_remote, err);
 		else if (strcmp(sub->name, "children") == 0)
 			rc = read_children(sub, c, err);
 		else
@@ -272,12 +195,6 @@ static int read_sections(const struct settings *s, struct draft *d, struct conn_
 		if (rc < 0)
 			return rc;
 	}
-	if (!local || !remote)
-		return settings_err(
-		    err, s, NULL,
-		    "section %s with auth = psk is missing: the default, pubkey, is "
-		    "not supported yet",
-		    local ? "remote" : "local");
 	return 0;
 }
 
@@ -323,9 +240,17 @@ static int settle(const struct draft *d, struct conn_conf *c)
 	c->local = addrs_dup(d->local, c->n_local);
 	c->remote = addrs_dup(d->remote, c->n_remote);
 	c->ike = proposals_keep(&d->ike);
-	c->local_id = conf_id_keep(&d->local_id);
-	c->remote_id = conf_id_keep(&d->remote_id);
-	return c->local && c->remote && c->ike && c->local_id && c->remote_id ? 0 : -ENOMEM;
+	c->local_id = conf_id_keep(&d->side_local.id);
+	c->remote_id = conf_id_keep(&d->side_remote.id);
+	c->local_auth = d->side_local.auth;
+	c->remote_auth = d->side_remote.auth;
+	c->remote_sha1 = d->side_remote.sha1;
+	c->local_cred = conf_cred_keep(&d->side_local.cred);
+	c->remote_cred = conf_cred_keep(&d->side_remote.cred);
+	return c->local && c->remote && c->ike && c->local_id && c->remote_id && c->local_cred &&
+			       c->remote_cred
+		       ? 0
+		       : -ENOMEM;
 }
 
 static bool has_peer(const struct conn_conf *c)
@@ -374,8 +299,8 @@ static int read_conn(const struct settings *s, struct draft *d, struct conn_conf
 	any_addr(d->local, &c->n_local);
 	any_addr(d->remote, &c->n_remote);
 	/* %any of ours is not an identity to show: then the address is. */
-	if (d->local_id.any)
-		d->local_id = conf_id_none;
+	if (d->side_local.id.any)
+		d->side_local.id = conf_id_none;
 	rc = settle(d, c);
 	if (rc < 0)
 		settings_err(err, s, NULL, "out of memory");

@@ -16,10 +16,12 @@ enum {
 	ADDR_BYTES = 18,
 	PROPOSALS_BYTES = 2 + IKE_PROPOSALS_MAX * (3 + 5 * IKE_TRANSFORMS_MAX),
 	TS_BYTES = 3 + IKE_TS_MAX * (2 * ADDR_BYTES + 5),
-	ID_BYTES = 4 + 256,
+	ID_BYTES = 5 + IKE_ID_MAX,
 	CONF_ADDR_BYTES = 2 * ADDR_BYTES + 258,
 	CHILD_BYTES = 256 + CONF_NAME_MAX + PROPOSALS_BYTES + 2 * TS_BYTES,
-	CONN_BYTES = 512 + PROPOSALS_BYTES + 2 * ID_BYTES + 2 * CONF_ADDRS_MAX * CONF_ADDR_BYTES,
+	RULES_BYTES = 64,
+	CRED_BYTES = 4 * (CRED_LIST_MAX + 2) + ID_BYTES + 1 + 2 * RULES_BYTES,
+	CONN_BYTES = 512 + 2 * CRED_BYTES + PROPOSALS_BYTES + 2 * ID_BYTES + 2 * CONF_ADDRS_MAX * CONF_ADDR_BYTES,
 };
 
 static void put_text(struct wr *w, const char *s)
@@ -98,6 +100,26 @@ static void put_child(struct wr *w, const struct child_conf *c)
 		wr_u64(w, numbers[i]);
 }
 
+static void put_rules(struct wr *w, const struct sig_rules *r)
+{
+	wr_u32(w, r->schemes);
+	wr_u32(w, r->keys);
+	wr_u16(w, r->rsa_min);
+	wr_u16(w, r->ec_min);
+}
+
+static void put_cred(struct wr *w, const struct cred_rules *c)
+{
+	put_text(w, c->certs);
+	put_text(w, c->cacerts);
+	put_text(w, c->pubkeys);
+	put_text(w, c->cert_policy);
+	put_id(w, &c->ca_id);
+	wr_u8(w, (uint8_t)c->revocation);
+	put_rules(w, &c->sig);
+	put_rules(w, &c->cert_sig);
+}
+
 static void put_conn(struct wr *w, const struct conn_conf *c)
 {
 	const uint64_t numbers[] = {
@@ -105,6 +127,7 @@ static void put_conn(struct wr *w, const struct conn_conf *c)
 	    c->rekey_time,    c->reauth_time, c->over_time,  c->rand_time,
 	    c->dpd_delay,     c->keyingtries, c->unique,     c->childless,
 	    c->fragmentation, c->encap,	      c->mobike,     c->dscp,
+	    c->send_cert,     c->send_certreq, c->remote_sha1,
 	};
 
 	put_text(w, c->name);
@@ -113,6 +136,8 @@ static void put_conn(struct wr *w, const struct conn_conf *c)
 	put_proposals(w, c->ike);
 	put_id(w, c->local_id);
 	put_id(w, c->remote_id);
+	put_cred(w, c->local_cred);
+	put_cred(w, c->remote_cred);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 		wr_u64(w, numbers[i]);
 	wr_u32(w, c->n_children);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "conf.h"
+#include "conf_int.h"
 
 #include "common/keep.h"
 
@@ -67,16 +67,21 @@ const struct ts_list *ts_keep(const struct ts_list *l)
 	return keep(&clean, offsetof(struct ts_list, ts) + l->n * sizeof(struct ts));
 }
 
+void conf_id_clean(struct conf_id *to, const struct conf_id *from)
+{
+	to->type = from->type;
+	to->any = from->any;
+	to->wild = from->wild;
+	to->n = from->n;
+	memcpy(to->b, from->b, from->n);
+	memcpy(to->text, from->text, strnlen(from->text, sizeof(to->text) - 1));
+}
+
 const struct conf_id *conf_id_keep(const struct conf_id *id)
 {
 	struct conf_id clean;
 
 	memset(&clean, 0, sizeof(clean));
-	clean.type = id->type;
-	clean.any = id->any;
-	clean.wild = id->wild;
-	clean.n = id->n;
-	memcpy(clean.b, id->b, id->n);
-	memcpy(clean.text, id->text, strnlen(id->text, sizeof(clean.text) - 1));
+	conf_id_clean(&clean, id);
 	return keep(&clean, sizeof(clean));
 }

@@ -17,6 +17,7 @@
 #define PSK		  "local { auth = psk }\nremote { auth = psk }\n"
 #define CONN(line)	  "connections { gw {\n" line "\n" PSK "} }"
 #define CHILD(line)	  "connections { gw { children { net {\n" line "\n} }\n" PSK "} }"
+#define PUBKEY(side, line) "connections { gw {\n" side " { " line "\n} } }"
 #define ROUND(side, line) "connections { gw { " side " {\nauth = psk\n" line "\n}\n}\n}"
 #define GW		  "s.conf:2: connections.gw."
 #define NET		  "s.conf:2: connections.gw.children.net."
@@ -88,6 +89,8 @@ static void defaults(void **state)
 	assert_int_equal(gw->rand_time, 1440);
 	assert_int_equal(gw->dpd_delay, 0);
 	assert_int_equal(gw->keyingtries, 1);
+	assert_int_equal(gw->send_cert, CONF_SEND_CERT_IFASKED);
+	assert_true(gw->send_certreq);
 	assert_int_equal(gw->unique, CONF_UNIQUE_NO);
 	assert_int_equal(gw->childless, CONF_CHILDLESS_ALLOW);
 	assert_int_equal(gw->fragmentation, CONF_FRAG_YES);
@@ -157,6 +160,8 @@ static void everything(void **state)
 	assert_int_equal(gw->fragmentation, CONF_FRAG_ACCEPT);
 	assert_int_equal(gw->childless, CONF_CHILDLESS_NEVER);
 	assert_int_equal(gw->keyingtries, 0);
+	assert_int_equal(gw->send_cert, CONF_SEND_CERT_ALWAYS);
+	assert_false(gw->send_certreq);
 	assert_int_equal(gw->unique, CONF_UNIQUE_REPLACE);
 	assert_int_equal(gw->reauth_time, 0);
 	assert_int_equal(gw->rekey_time, 18000);
@@ -316,21 +321,10 @@ static void mistakes(void **state)
 	     "s.conf:1: connections.gw: a connection is a section: gw { ... }"},
 	    {"pools { p { } }", "s.conf:1: pools.p: known, but not supported yet"},
 	    {"pools { a = 1\n}", "s.conf:1: pools.a: known, but not supported yet"},
-	    {"authorities { ca { } }", "s.conf:1: authorities.ca: known, but not supported yet"},
-	    {"connections {\ngw { children { net { } } } }",
-	     "s.conf:2: connections.gw: section local with auth = psk is missing: the default, "
-	     "pubkey, is "
-	     "not supported yet"},
-	    {"connections {\ngw { local { auth = psk } } }",
-	     "s.conf:2: connections.gw: section remote with auth = psk is missing: the default, "
-	     "pubkey, "
-	     "is not supported yet"},
 	    /* a connection */
 	    {CONN("version = 1"), GW "version: IKEv1 is not supported"},
 	    {CONN("version = 3"), GW "version: '3' is not allowed; it must be 2"},
 	    {CONN("remote_adrs = x"), GW "remote_adrs: unknown key; did you mean 'remote_addrs'?"},
-	    {CONN("locals { }"), GW "locals: auth = psk is missing: the default, pubkey, is not "
-				    "supported yet"},
 	    {CONN("childrn { }"), GW "childrn: unknown section; did you mean 'children'?"},
 	    {CONN("local_addrs = 10.0.0.300"), GW "local_addrs: '10.0.0.300' is not an address, a "
 						  "prefix, a range, %any or a name"},
@@ -384,8 +378,6 @@ static void mistakes(void **state)
 	    /* authentication */
 	    {CONN("local2 { auth = psk }"),
 	     "s.conf:3: connections.gw.local: a second authentication round is not supported yet"},
-	    {ROUND("remote", "certs = a.pem"),
-	     "s.conf:3: connections.gw.remote.certs: known, but not supported yet"},
 	    {ROUND("local", "id = two words"),
 	     "s.conf:3: connections.gw.local.id: 'two words' is not an identity; it must be an "
 	     "address, "
@@ -400,19 +392,43 @@ static void mistakes(void **state)
 	     "only `*.name`, `*@name` or a whole value of a distinguished name; asn1gn: and "
 	     "regular expressions are not supported"},
 	    {ROUND("local", "groups = x"), "s.conf:3: connections.gw.local.groups: unknown key"},
-	    {ROUND("local", "cert1 { }"),
-	     "s.conf:3: connections.gw.local.cert1: known, but not supported yet"},
 	    {ROUND("local", "other { }"), "s.conf:3: connections.gw.local.other: unknown section"},
-	    {ROUND("local", "auth = pubkey"),
-	     "s.conf:3: connections.gw.local.auth: 'pubkey' is not supported yet, only psk"},
 	    {ROUND("remote", "auth = eap-mschapv2"),
-	     "s.conf:3: connections.gw.remote.auth: 'eap-mschapv2' is not supported yet, only psk"},
-	    {"connections { gw {\nlocal { id = x } } }",
-	     "s.conf:2: connections.gw.local: auth = psk is missing: the default, pubkey, is not "
-	     "supported yet"},
-	    {ROUND("remote", "revocation = strict"),
-	     "s.conf:3: connections.gw.remote.revocation: known, "
-	     "but not supported yet except for 'relaxed'"},
+	     "s.conf:3: connections.gw.remote.auth: 'eap-mschapv2' is not supported yet, only psk "
+	     "and public keys"},
+	    {ROUND("remote", "certs = a.pem"),
+	     "s.conf:3: connections.gw.remote.certs: auth = psk uses no certificates"},
+	    {ROUND("local", "pubkeys = a.pem"),
+	     "s.conf:3: connections.gw.local.pubkeys: auth = psk uses no certificates"},
+	    {ROUND("local", "cert1 { file = a.pem\n}"),
+	     "s.conf:3: connections.gw.local.cert1: auth = psk uses no certificates"},
+	    {PUBKEY("local", "cert1 { }"), "s.conf:2: connections.gw.local.cert1: file is missing"},
+	    {PUBKEY("local", "cert { handle = 1\n}"),
+	     "s.conf:2: connections.gw.local.cert.handle: certificates on tokens (PKCS#11, TPM) are "
+	     "not supported; give its file"},
+	    {PUBKEY("remote", "cacert-x { slot = 1\n}"),
+	     "s.conf:2: connections.gw.remote.cacert-x.slot: certificates on tokens (PKCS#11, TPM) "
+	     "are not supported; give its file"},
+	    {PUBKEY("remote", "cert { module = x\n}"),
+	     "s.conf:2: connections.gw.remote.cert.module: certificates on tokens (PKCS#11, TPM) are "
+	     "not supported; give its file"},
+	    {PUBKEY("remote", "cert { fil = x\n}"),
+	     "s.conf:2: connections.gw.remote.cert.fil: unknown key; did you mean 'file'?"},
+	    {PUBKEY("remote", "cert { file = \"a,b\"\n}"),
+	     "s.conf:2: connections.gw.remote.cert.file: too long, or with a comma"},
+	    {PUBKEY("local", "cacert { file = a\n}"),
+	     "s.conf:2: connections.gw.local.cacert: unknown section; did you mean 'cert'?"},
+	    {PUBKEY("remote", "groups = a"),
+	     "s.conf:2: connections.gw.remote.groups: known, but not supported yet"},
+	    {PUBKEY("remote", "eap_id = a"),
+	     "s.conf:2: connections.gw.remote.eap_id: known, but not supported yet"},
+	    {PUBKEY("remote", "revocation = never"),
+	     "s.conf:2: connections.gw.remote.revocation: 'never' is not allowed; it must be one of "
+	     "relaxed, ifuri, strict"},
+	    {PUBKEY("local", "auth = pubkey-sha3"),
+	     "s.conf:2: connections.gw.local.auth: 'sha3' is neither a kind of key (psk, pubkey, rsa, "
+	     "rsa/pss, ecdsa, ed25519, ed448), nor a hash (sha256, sha384, sha512, sha1), nor bits "
+	     "behind rsa or ecdsa"},
 	    /* children */
 	    {"connections { gw { children {\nnet = 1\n} } }",
 	     "s.conf:2: connections.gw.children.net: unknown key"},
@@ -583,6 +599,22 @@ static void digest(void **state)
 	    CONN("rand_time = 1"),
 	    "connections { gw {\nlocal { auth = psk\nid = a }\nremote { auth = psk }\n} }",
 	    "connections { gw {\nlocal { auth = psk }\nremote { auth = psk\nid = a }\n} }",
+	    "connections { gw {\nlocal { auth = psk }\n} }",
+	    "connections { gw {\nremote { auth = psk }\n} }",
+	    PUBKEY("local", "auth = rsa"),
+	    PUBKEY("local", "auth = ike:rsa/pss"),
+	    PUBKEY("remote", "auth = rsa"),
+	    PUBKEY("remote", "auth = rsa-2048"),
+	    PUBKEY("remote", "auth = rsa-sha1"),
+	    PUBKEY("local", "certs = a.pem"),
+	    PUBKEY("local", "pubkeys = a.pem"),
+	    PUBKEY("remote", "certs = a.pem"),
+	    PUBKEY("remote", "cacerts = a.pem"),
+	    PUBKEY("remote", "ca_id = \"CN=ca\""),
+	    PUBKEY("remote", "cert_policy = 1.2.3"),
+	    PUBKEY("remote", "revocation = ifuri"),
+	    CONN("send_cert = always"),
+	    CONN("send_certreq = no"),
 	    CHILD(""),
 	    "connections { gw { children { nat {\n\n} }\n" PSK "} }",
 	    "connections { gw { children { net { } nat { } }\n" PSK "} }",
