@@ -13,6 +13,7 @@
  * keeps its own state (tables, counters, cookie secret) in `core`, which only agent/sa and agent/exch see.
  */
 struct agent_core;
+struct creds;
 struct agent_parts;
 
 struct agent {
@@ -21,6 +22,7 @@ struct agent {
 	struct net *net;
 	struct jobs *jobs;
 	struct keys *keys;
+	struct creds *creds; /* certificates; outlives the core */
 	struct engine *engine; /* NULL: no maps; IKE works, Child SAs are refused */
 	const struct agent_parts *parts; /* NULL: the real ones, agent/exch/parts.h */
 	struct agent_core *core;

@@ -2,6 +2,7 @@
 #include "agent.h"
 
 #include "agent/control/control.h"
+#include "agent/cred/cred.h"
 #include "agent/fetch/fetch.h"
 #include "agent/start.h"
 #include "common/log.h"
@@ -104,10 +105,11 @@ static int reload(void *ctx, char *err, size_t errlen)
 		return r;
 	r = keys_reload(p->a.keys, c.gw.swanctl_conf, err, errlen);
 	if (r) {
-		conf_free(c.conf);
+		start_config_drop(&c);
 		return r;
 	}
 	apply_gateway(p, &c.gw);
+	creds_set(p->a.creds, c.cred);
 	sa_configure(&p->a, c.conf);
 	log_line(LOG_CONFIG, 1, "configuration loaded from %s", p->a.gw.swanctl_conf);
 	return 0;
@@ -239,6 +241,11 @@ static int open_parts(struct program *p, char *err, size_t errlen)
 		snprintf(err, errlen, "threads for key exchange: %s", strerror(errno));
 		return -ENOMEM;
 	}
+	a->creds = creds_new(a->base, a->jobs, "/proc/self/exe");
+	if (!a->creds) {
+		snprintf(err, errlen, "certificates: %s", strerror(errno));
+		return -ENOMEM;
+	}
 	r = agent_core_open(a);
 	if (r) {
 		snprintf(err, errlen, "protocol core: %s", strerror(-r));
@@ -281,6 +288,8 @@ static void close_parts(struct program *p)
 	net_close(a->net);
 	if (a->jobs)
 		jobs_free(a->jobs);
+	if (a->creds)
+		creds_free(a->creds);
 	if (a->keys)
 		keys_stop(a->keys);
 	if (a->engine && p->polite)
@@ -289,7 +298,7 @@ static void close_parts(struct program *p)
 	start_unlock(&p->lock);
 }
 
-static int serve(struct program *p, struct conf *conf)
+static int serve(struct program *p, struct start_config *c)
 {
 	char err[START_ERR_MAX] = "";
 	int r = start_lock(&p->lock, p->a.gw.run_dir, err, sizeof(err));
@@ -303,11 +312,12 @@ static int serve(struct program *p, struct conf *conf)
 	if (r) {
 		if (err[0])
 			fatal(err);
-		conf_free(conf);
+		start_config_drop(c);
 		close_parts(p);
 		return EXIT_FAILURE;
 	}
-	sa_configure(&p->a, conf);
+	creds_set(p->a.creds, c->cred);
+	sa_configure(&p->a, c->conf);
 	log_line(LOG_DAEMON, 1, "xdpsecd %s: %u connections, %s", XDPSEC_VERSION,
 		 sa_conf(&p->a)->n_conns,
 		 secret_locked() ? "keys in locked memory" : "keys in memory that could not be locked");
@@ -318,13 +328,13 @@ static int serve(struct program *p, struct conf *conf)
 }
 
 /* --check: everything that a start would refuse, without touching anything. */
-static int check(struct program *p, struct conf *conf)
+static int check(struct program *p, struct start_config *c)
 {
 	int r = open_keys(p);
 
 	if (!r)
 		keys_stop(p->a.keys);
-	conf_free(conf);
+	start_config_drop(c);
 	return r ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -345,20 +355,20 @@ static int run(struct program *p)
 	start_raise_limits();
 	if (secret_init(SECRETS_BYTES))
 		log_line(LOG_DAEMON, 0, "memory for keys cannot be locked: raise the memlock limit");
-	r = crypt_init();
+	r = sig_init();
 	if (r) {
 		fatal("OpenSSL lacks an algorithm that IKE needs");
-		conf_free(c.conf);
+		start_config_drop(&c);
 		return EXIT_FAILURE;
 	}
 	evthread_use_pthreads();
 	p->a.base = event_base_new();
 	if (!p->a.base) {
 		fatal("no event loop");
-		conf_free(c.conf);
+		start_config_drop(&c);
 		return EXIT_FAILURE;
 	}
-	r = p->opt.check ? check(p, c.conf) : serve(p, c.conf);
+	r = p->opt.check ? check(p, &c) : serve(p, &c);
 	event_base_free(p->a.base);
 	return r;
 }

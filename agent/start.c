@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "start.h"
 
+#include "agent/cred/cred.h"
 #include "agent/crypt/crypt.h"
 #include "agent/keys/keys.h"
 #include "common/log.h"
@@ -147,6 +148,7 @@ static int load_gateway(const struct start_options *opt, struct gateway_conf *gw
 int start_config_load(const struct start_options *opt, struct start_config *c, char *err, size_t errlen)
 {
 	struct settings_error e;
+	struct settings *root;
 	int r = load_gateway(opt, &c->gw, err, errlen);
 
 	if (r)
@@ -154,11 +156,25 @@ int start_config_load(const struct start_options *opt, struct start_config *c, c
 	/* Before the proposals are read, and once: it stays on until the next start. */
 	if (c->gw.ike.legacy)
 		crypt_legacy();
-	c->conf = conf_load(c->gw.swanctl_conf, &e);
-	if (c->conf)
+	root = conf_tree(c->gw.swanctl_conf, &e);
+	c->conf = root ? conf_parse(root, &e) : NULL;
+	c->cred = c->conf ? cred_load(c->gw.swanctl_conf, root, &e) : NULL;
+	settings_free(root);
+	if (c->cred)
 		return 0;
+	conf_free(c->conf);
+	c->conf = NULL;
 	settings_error_str(&e, err, errlen);
 	return -EINVAL;
+}
+
+void start_config_drop(struct start_config *c)
+{
+	conf_free(c->conf);
+	if (c->cred)
+		cred_unref(c->cred);
+	c->conf = NULL;
+	c->cred = NULL;
 }
 
 void start_log_levels(const struct gateway_conf *gw, const struct start_options *opt)

@@ -23,10 +23,14 @@ struct start_options {
 /* 0; 1 when all is done (--help, --version); -EINVAL after usage went to standard error. */
 int start_options(int argc, char **argv, struct start_options *opt);
 
+struct cred;
 struct start_config {
 	struct gateway_conf gw;
 	struct conf *conf;
+	struct cred *cred; /* what the folders beside swanctl.conf hold */
 };
+/* Drops what was not handed on. */
+void start_config_drop(struct start_config *c);
 /* Reads both files; on a mistake nothing is kept and err is "file:line: text". 0 or -errno. */
 int start_config_load(const struct start_options *opt, struct start_config *c, char *err, size_t errlen);
 void start_log_levels(const struct gateway_conf *gw, const struct start_options *opt);

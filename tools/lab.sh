@@ -327,12 +327,13 @@ gw_conf() {
     local g=$1 peer me kv
     local ike=aes128gcm16-prfsha256-x25519 esp=aes128gcm16 start=none secret='lab secret of both ends'
     local crypto=${LAB_CRYPTO:-cryptodev} rekey=4h childrekey=1h dpd=0s localts remotets conn='' child='' gw=''
+    local mine='auth = psk' theirs='auth = psk'
     peer=$(lab_peer "$g") me=$g
     localts=$(lab_lan "$g") remotets=$(lab_lan "$peer")
     shift
     for kv in "$@"; do
         case ${kv%%=*} in
-        ike | esp | start | secret | crypto | rekey | childrekey | dpd | localts | remotets | conn | child | gw)
+        ike | esp | start | secret | crypto | rekey | childrekey | dpd | localts | remotets | conn | child | gw | mine | theirs)
             printf -v "${kv%%=*}" %s "${kv#*=}" ;;
         *) lab_die "gw_conf: unknown ${kv%%=*}" ;;
         esac
@@ -368,11 +369,11 @@ connections {
         dpd_delay = $dpd
         $conn
         local {
-            auth = psk
+            $mine
             id = $1.example
         }
         remote {
-            auth = psk
+            $theirs
             id = $(lab_peer "$1").example
         }
         children {
@@ -472,11 +473,12 @@ swan_conf() {
     local g=$1 kv
     local ike=aes128gcm16-prfsha256-x25519 esp=aes128gcm16 start=none secret='lab secret of both ends'
     local rekey=4h childrekey=1h dpd=0s localts remotets conn='' child=''
+    local mine='auth = psk' theirs='auth = psk'
     localts=$(lab_lan "$g") remotets=$(lab_lan "$(lab_peer "$g")")
     shift
     for kv in "$@"; do
         case ${kv%%=*} in
-        ike | esp | start | secret | rekey | childrekey | dpd | localts | remotets | conn | child)
+        ike | esp | start | secret | rekey | childrekey | dpd | localts | remotets | conn | child | mine | theirs)
             printf -v "${kv%%=*}" %s "${kv#*=}" ;;
         *) lab_die "swan_conf: unknown ${kv%%=*}" ;;
         esac
@@ -499,13 +501,13 @@ charon-systemd {
     syslog { daemon { default = -1 } auth { default = -1 } }
     load_modular = no
     ${SS_CHARON:-}
-    load = aesni aes sha2 sha1 random nonce x509 constraints pubkey pkcs1 pkcs8 pem openssl gmp curve25519 hmac kdf ctr ccm gcm drbg ${SS_PLUGINS:-} kernel-libipsec kernel-netlink socket-default vici updown
+    load = aesni aes sha2 sha1 random nonce x509 revocation constraints pubkey pkcs1 pkcs8 pem openssl gmp mgf1 curve25519 hmac kdf ctr ccm gcm drbg ${SS_PLUGINS:-} kernel-libipsec kernel-netlink socket-default vici updown
     plugins {
         vici { socket = unix://$W/$g/vici }
         kernel-libipsec { allow_peer_ts = yes }
     }
 }
-swanctl { load = random nonce x509 pkcs1 pem pubkey openssl sha1 sha2 aes }
+swanctl { load = random nonce x509 pkcs1 pkcs8 pem pubkey openssl curve25519 sha1 sha2 aes }
 CONF
     mkdir -p "$W/run"
     (

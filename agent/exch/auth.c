@@ -111,6 +111,7 @@ struct ike_sa *auth_resume(struct agent *a, struct job_ref ref)
 
 static const struct auth_method *const methods[] = {
 	&auth_psk_method,
+	&auth_sig_method,
 };
 
 const struct auth_method *auth_method_of(enum conf_auth conf)
@@ -133,8 +134,6 @@ void auth_prepare(struct ike_sa *ike)
 
 	ike->setup->own_method = auth_method_of(ike->conn->local_auth);
 	if (ike->setup->own_method) {
-		ike_log(ike, 1, "authentication of '%s' (myself) with %s", ike->local_id->text,
-			ike->setup->own_method->name);
 		ike->setup->own_method->prepare(ike);
 		return;
 	}

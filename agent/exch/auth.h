@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "agent/cred/cred.h"
 #include "exch.h"
 
 /*
@@ -32,7 +33,7 @@ struct auth_method {
 	void (*check)(struct ike_sa *ike, const struct ike_msg *msg);
 };
 
-extern const struct auth_method auth_psk_method;
+extern const struct auth_method auth_psk_method, auth_sig_method;
 
 /* The row that a connection wants of us, of the peer. */
 const struct auth_method *auth_method_of(enum conf_auth conf);
@@ -54,6 +55,17 @@ int auth_octets(struct ike_sa *ike, bool of_initiator, uint8_t **p, size_t *n);
 /* A reference to wait with, and the IKE SA that it belongs to when the wait is over; NULL: gone. */
 struct job_ref auth_wait(struct ike_sa *ike);
 struct ike_sa *auth_resume(struct agent *a, struct job_ref ref);
+
+/* What we sign with: certificate, key and the snapshot that they lie in. */
+struct auth_own {
+	struct cred *cred; /* reference */
+	struct cred_own own;
+	enum sig_scheme scheme;
+};
+/* On the snapshot of now; NULL: there is none, or no memory. */
+struct auth_own *auth_own_new(struct agent *a);
+/* The CERTREQ payloads that the peer sent, at most two. How many. */
+unsigned int auth_asked(const struct setup *s, struct ike_cert_pl out[2]);
 
 void auth_fault_set(struct auth_fault *f, enum ike_counter reason, int error, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -85,7 +85,8 @@ void initiator_prepared(struct ike_sa *ike, const struct auth_fault *fault)
 	msg_put_id(&chain, IKE_PL_IDI, &local);
 	if (ike->setup->own_method->put)
 		ike->setup->own_method->put(ike, &chain);
-	if (conn->remote_id->type && !conn->remote_id->any) {
+	certreq_put(ike, &chain);
+	if (conn->remote_id->type && !conn->remote_id->any && !conn->remote_id->wild) {
 		remote = conf_id_view(conn->remote_id);
 		msg_put_id(&chain, IKE_PL_IDR, &remote);
 	}

@@ -56,8 +56,11 @@ static void on_own_mac(void *ctx, struct job_ref ref, const struct keys_mac *r)
 
 static void psk_prepare(struct ike_sa *ike)
 {
-	int err = ask_mac(ike, ike->initiator, on_own_mac);
 	struct auth_fault f;
+	int err;
+
+	ike_log(ike, 1, "authentication of '%s' (myself) with pre-shared key", ike->local_id->text);
+	err = ask_mac(ike, ike->initiator, on_own_mac);
 
 	if (err == 0)
 		return;

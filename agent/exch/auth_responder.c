@@ -113,7 +113,7 @@ static bool switch_conn(struct ike_sa *ike, const struct ike_msg *msg)
 {
 	struct path path = {.local = ike->local, .remote = ike->remote};
 	struct conn_conf *conn = conn_by_ids(ike->agent, &path, ike->proposal, &msg->id_i, &msg->id_r,
-					     ike->conn);
+					     msg_has(msg, IKE_PL_AUTH) ? msg->auth.method : 0, ike->conn);
 	struct conf_id mine;
 
 	if (!conn)
@@ -184,6 +184,7 @@ void auth_request(struct ike_sa *ike, const struct ike_msg *msg)
 	ike->setup->childless = !msg_has(msg, IKE_PL_SA);
 	if (!childless_fits(ike, ike->setup->childless))
 		return;
+	certreq_take(ike->setup, msg);
 	ike->setup->initial_contact = msg_notify(msg, N_INITIAL_CONTACT) != NULL;
 	if (!take_request(ike, msg)) {
 		ike->req.open = false;

@@ -5,7 +5,16 @@
 
 /* Which connection a peer belongs to: first by addresses, at IKE_AUTH by identities too. */
 
-enum { FIT_ANY = 1, FIT_RANGE = 2, FIT_EXACT = 4, FIT_ID_LOCAL = 64, FIT_ID_REMOTE = 128 };
+/* An identity that is named outweighs a method that fits: who is known by one must not come in by another. */
+enum {
+	FIT_ANY = 1,
+	FIT_RANGE = 2,
+	FIT_EXACT = 4,
+	FIT_METHOD = 64,
+	FIT_ID_LOCAL = 128,
+	FIT_ID_WILD = 256,
+	FIT_ID_REMOTE = 512,
+};
 
 /* How narrowly a list of addresses fits; 0: not at all. A name fits any address: identities decide. */
 static unsigned int addr_fit(const struct conf_addr *list, unsigned int n, const struct ip_addr *ip)
@@ -140,7 +149,7 @@ bool remote_id_fits(const struct conn_conf *conn, const struct ip_addr *remote, 
 }
 
 static unsigned int id_fit(const struct conn_conf *conn, const struct path *path,
-			   const struct ike_id *id_i, const struct ike_id *id_r)
+			   const struct ike_id *id_i, const struct ike_id *id_r, uint8_t method)
 {
 	unsigned int fit = conn_fit(conn, path);
 	struct conf_id local;
@@ -148,18 +157,22 @@ static unsigned int id_fit(const struct conn_conf *conn, const struct path *path
 	if (!fit || !remote_id_fits(conn, &path->remote.ip, id_i))
 		return 0;
 	local_id_of(conn, &path->local.ip, &local);
-	if (id_r->type && !conf_id_matches(&local, id_r))
+	/* Without an id of ours the certificate says which, when it is chosen. */
+	if (id_r->type && !conf_id_matches(&local, id_r) &&
+	    (conn->local_id->type || conn->local_auth != CONF_AUTH_PUBKEY))
 		return 0;
 	if (!conn->remote_id->any)
-		fit += FIT_ID_REMOTE;
+		fit += conn->remote_id->wild ? FIT_ID_WILD : FIT_ID_REMOTE;
 	if (id_r->type && conn->local_id->type)
 		fit += FIT_ID_LOCAL;
+	if ((conn->remote_auth == CONF_AUTH_PSK) == (method == AUTH_METHOD_PSK))
+		fit += FIT_METHOD;
 	return fit;
 }
 
 struct conn_conf *conn_by_ids(const struct agent *a, const struct path *path,
 			      const struct proposal *chosen, const struct ike_id *id_i,
-			      const struct ike_id *id_r, const struct conn_conf *now)
+			      const struct ike_id *id_r, uint8_t method, const struct conn_conf *now)
 {
 	const struct conf *conf = a->core->conf;
 	struct proposals offered = {.n = 1, .p = {*chosen}};
@@ -169,7 +182,7 @@ struct conn_conf *conn_by_ids(const struct agent *a, const struct path *path,
 
 	for (unsigned int i = 0; conf && i < conf->n_conns; i++) {
 		struct conn_conf *conn = conf->conn[i];
-		unsigned int fit = id_fit(conn, path, id_i, id_r);
+		unsigned int fit = id_fit(conn, path, id_i, id_r, method);
 
 		if (!fit || fit < best_fit || (fit == best_fit && conn != now))
 			continue;
@@ -179,4 +192,14 @@ struct conn_conf *conn_by_ids(const struct agent *a, const struct path *path,
 		best_fit = fit;
 	}
 	return best;
+}
+
+const struct conn_conf *conn_by_addrs_pubkey(const struct agent *a, const struct path *path)
+{
+	const struct conf *conf = a->core->conf;
+
+	for (unsigned int i = 0; conf && conf->any_pubkey && i < conf->n_conns; i++)
+		if (conf->conn[i]->remote_auth == CONF_AUTH_PUBKEY && conn_fit(conf->conn[i], path))
+			return conf->conn[i];
+	return NULL;
 }

@@ -68,6 +68,7 @@ struct ike_nego {
 
 /* What IKE_SA_INIT and IKE_AUTH need; freed at establishment. */
 struct auth_method;
+struct auth_own;
 struct setup {
 	struct ike_sa *ike;
 	uint8_t digest[SA_DIGEST_LEN]; /* responder: of the request and where it came from */
@@ -94,6 +95,12 @@ struct setup {
 	uint8_t *own_auth;
 	size_t own_auth_len;
 	uint8_t own_auth_number;
+	struct auth_own *own;  /* signatures: certificate and key, once chosen */
+	uint32_t peer_hashes;  /* bits 1 << enum sig_hash; 0: the peer knows no RFC 7427 */
+	bool asked_cert;       /* by a CERTREQ of any encoding, */
+	bool certreq_raw;      /* by one for raw keys; */
+	uint8_t *certreq;      /* hashes of CAs that it trusts */
+	size_t certreq_len;
 	uint8_t peer_mac[CRYPT_PRF_MAX]; /* PSK */
 	size_t peer_mac_len;
 	uint16_t child_error; /* initiator: what the peer said of the child while its AUTH is checked */
@@ -222,10 +229,12 @@ const struct ip_addr *conn_peer_find(const struct conn_conf *conn);
 /* Best connection for these addresses that accepts one of the proposals. *any: at least one fits by address. */
 struct conn_conf *conn_by_addrs(const struct agent *a, const struct path *path,
 				const struct proposals *offered, struct proposal *chosen, bool *any);
-/* Best connection for addresses, chosen proposal and identities; id_r may be absent. */
+/* Best connection for addresses, chosen proposal, identities (id_r may be absent) and the peer's AUTH method. */
 struct conn_conf *conn_by_ids(const struct agent *a, const struct path *path,
 			      const struct proposal *chosen, const struct ike_id *id_i,
-			      const struct ike_id *id_r, const struct conn_conf *now);
+			      const struct ike_id *id_r, uint8_t method, const struct conn_conf *now);
+/* One of these addresses whose peers prove themselves by public keys; NULL. */
+const struct conn_conf *conn_by_addrs_pubkey(const struct agent *a, const struct path *path);
 /* The identity we use: configured, or the address. */
 void local_id_of(const struct conn_conf *conn, const struct ip_addr *local, struct conf_id *out);
 bool remote_id_fits(const struct conn_conf *conn, const struct ip_addr *remote, const struct ike_id *got);
@@ -239,6 +248,13 @@ void resolve_start(struct ike_sa *ike, const char *host);
 void auth_start(struct ike_sa *ike);
 void auth_response(struct ike_sa *ike, const struct ike_msg *msg);
 void auth_request(struct ike_sa *ike, const struct ike_msg *msg);
+/* auth_cert.c: of IKE_SA_INIT and IKE_AUTH */
+void hashes_put(struct msg_wr *chain);
+void hashes_take(struct setup *s, const struct ike_msg *msg);
+void certreq_put(struct ike_sa *ike, struct msg_wr *chain);
+void certreq_take(struct setup *s, const struct ike_msg *msg);
+/* Frees what IKE_AUTH keeps in a setup. */
+void auth_forget(struct setup *s);
 /* The proof of a rekeyed IKE SA is that of the old one. 0 or -EACCES. */
 int ike_inherit_proof(struct ike_sa *to, const struct ike_sa *from);
 

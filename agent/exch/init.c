@@ -39,6 +39,7 @@ static void init_send(struct ike_sa *ike)
 	msg_put_nonce(&chain, slice_of(s->ni.b, s->ni.n));
 	natd_put(ike, &chain);
 	fragmentation_put(ike, &chain);
+	hashes_put(&chain);
 	if (msg_seal_plain(&hdr, &chain, &w) < 0)
 		goto no_message;
 	copy = malloc(wr_slice(&w).n);
@@ -285,6 +286,8 @@ static bool take_answer(struct ike_sa *ike, const struct ike_msg *msg, const str
 	memcpy(s->nr.b, msg->nonce.p, msg->nonce.n);
 	natd_check(ike, msg, path);
 	ike->peer_childless = msg_notify(msg, N_CHILDLESS_IKEV2_SUPPORTED) != NULL;
+	hashes_take(s, msg);
+	certreq_take(s, msg);
 	ike->peer_fragmentation = msg_notify(msg, N_IKEV2_FRAGMENTATION_SUPPORTED) != NULL;
 	return true;
 }

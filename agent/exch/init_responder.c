@@ -124,6 +124,8 @@ static void respond(struct ike_sa *ike)
 	/* RFC 7383 2.3: only to an initiator that announced it. */
 	if (ike->peer_fragmentation)
 		fragmentation_put(ike, &chain);
+	hashes_put(&chain);
+	certreq_put(ike, &chain);
 	datagram = msg_seal_plain(&hdr, &chain, &w) == 0 ? wr_slice(&w) : slice_of(NULL, 0);
 	s->msg_r = datagram.n ? malloc(datagram.n) : NULL;
 	if (!s->msg_r) {
@@ -189,6 +191,7 @@ static int take_request(struct ike_sa *ike, const struct ike_msg *msg, const str
 	s->ni.n = (uint16_t)msg->nonce.n;
 	memcpy(s->ni.b, msg->nonce.p, msg->nonce.n);
 	s->nr.n = IKE_NONCE_LEN;
+	hashes_take(s, msg);
 	return a->core->parts->random(s->nr.b, IKE_NONCE_LEN);
 }
 

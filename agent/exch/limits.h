@@ -9,6 +9,8 @@ enum {
 	INIT_DATAGRAM_MAX = 8192,  /* IKE_SA_INIT kept for AUTH: bounds the memory of a half-open IKE SA */
 	AUTH_MESSAGE_MAX = 32768,  /* IKE_AUTH kept while the shared secret is computed, in fragments or whole */
 	HELD_MAX = 64,		   /* datagrams of it */
+	CERTREQ_SEND_MAX = 32,	   /* hashes of CAs in one CERTREQ of ours */
+	CERTREQ_KEEP_MAX = 4000,   /* bytes of such hashes kept of a peer */
 	MSG_CHAIN_MAX = 32768,	   /* payloads of a message that we write */
 	DEAD_LINGER_MS = 15000,	   /* the last answer of a deleted IKE SA stays for retransmits */
 	SWITCH_POLL_MS = 20,	   /* responder of a rekey looks whether the peer uses the new SA */

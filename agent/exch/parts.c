@@ -18,12 +18,31 @@ static int real_psk_mac(struct agent *a, const struct ike_id *local, const struc
 	return keys_psk_mac(a->keys, local, remote, prf_id, octets, done, a, ref);
 }
 
+static bool real_has_private(struct agent *a, const uint8_t id[SIG_KEY_ID_LEN])
+{
+	return keys_has_private(a->keys, id);
+}
+
+static int real_sign(struct agent *a, const uint8_t id[SIG_KEY_ID_LEN], enum sig_scheme scheme,
+		     struct slice octets, keys_sign_fn done, struct job_ref ref)
+{
+	return keys_sign(a->keys, id, scheme, octets, done, a, ref);
+}
+
+static int real_verify(struct agent *a, const struct cred_peer *peer, cred_done_fn done, struct job_ref ref)
+{
+	return creds_verify(a->creds, peer, done, a, ref);
+}
+
 const struct agent_parts agent_parts_real = {
 	.random = crypt_random,
 	.send = real_send,
 	.keepalive = real_keepalive,
 	.source_for = net_source_for,
 	.psk_mac = real_psk_mac,
+	.has_private = real_has_private,
+	.sign = real_sign,
+	.verify = real_verify,
 	.engine_ready = engine_ready,
 	.spi_alloc = engine_spi_alloc,
 	.spi_free = engine_spi_free,

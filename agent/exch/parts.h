@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/agent.h"
+#include "agent/cred/cred.h"
 
 /*
  * What the core asks of the rest of the agent, as a table: the real parts, or a transport, a clock and an
@@ -16,6 +17,10 @@ struct agent_parts {
 	int (*source_for)(const struct ip_addr *to, struct ip_addr *out);
 	int (*psk_mac)(struct agent *a, const struct ike_id *local, const struct ike_id *remote,
 		       uint16_t prf_id, struct slice octets, keys_mac_fn done, struct job_ref ref);
+	bool (*has_private)(struct agent *a, const uint8_t id[SIG_KEY_ID_LEN]);
+	int (*sign)(struct agent *a, const uint8_t id[SIG_KEY_ID_LEN], enum sig_scheme scheme,
+		    struct slice octets, keys_sign_fn done, struct job_ref ref);
+	int (*verify)(struct agent *a, const struct cred_peer *peer, cred_done_fn done, struct job_ref ref);
 	bool (*engine_ready)(const struct engine *e);
 	int (*spi_alloc)(struct engine *e, struct engine_sa *sa, uint32_t *spi);
 	void (*spi_free)(struct engine *e, struct engine_sa sa);

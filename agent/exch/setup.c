@@ -36,7 +36,7 @@ void setup_free(struct ike_sa *ike)
 	free(s->msg_i);
 	free(s->msg_r);
 	free(s->peer_ke);
-	free(s->own_auth);
+	auth_forget(s);
 	held_drop(&s->held);
 	secret_wipe(s, sizeof(*s));
 	free(s);

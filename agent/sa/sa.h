@@ -213,6 +213,14 @@ int sa_observe(struct agent *a, sa_observer_fn fn, void *ctx);
 	X(auth_method, "IKE_AUTH: another authentication method than configured")   \
 	X(auth_identity, "IKE_AUTH: the peer is another than configured")           \
 	X(auth_mac, "IKE_AUTH: wrong MAC of the pre-shared key")                    \
+	X(auth_scheme, "IKE_AUTH: unknown signature scheme, or none in common")     \
+	X(auth_signature, "IKE_AUTH: wrong or malformed signature")                 \
+	X(auth_weak, "IKE_AUTH: key or signature too weak or not allowed")          \
+	X(auth_no_cert, "IKE_AUTH: the peer sent no certificate that we can use")   \
+	X(auth_untrusted, "IKE_AUTH: key or certificate of the peer not trusted")   \
+	X(auth_cert_time, "IKE_AUTH: certificate not valid at this time")           \
+	X(auth_cert_revoked, "IKE_AUTH: certificate revoked, or status unknown")    \
+	X(cert_url, "certificates by hash and URL, not fetched")                    \
 	X(auth_childless, "IKE_AUTH: with or without Child SA against childless")   \
 	X(auth_unique, "IKE_AUTH refused: unique = keep")                             \
 	X(auth_no_key, "IKE_AUTH: no secret or private key of ours")                \

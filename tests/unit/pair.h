@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "agent/cred/cred.h"
 #include "agent/exch/exch.h"
 #include "common/settings.h"
 
@@ -23,7 +24,7 @@
 /* A program takes of this what it needs. */
 #pragma GCC diagnostic ignored "-Wunused-function"
 
-enum { PAIR_QUEUE = 256, PAIR_SLOTS = 256, PAIR_MACS = 16, PAIR_OUTCOMES = 16 };
+enum { PAIR_QUEUE = 256, PAIR_SLOTS = 256, PAIR_MACS = 16, PAIR_OUTCOMES = 16, PAIR_KEYS = 16 };
 enum { A = 0, B = 1 };
 
 struct test_slot {
@@ -42,6 +43,8 @@ struct test_mac {
 	size_t len;
 	int error;
 	keys_mac_fn done;
+	keys_sign_fn sign_done; /* a signature instead */
+	struct keys_signature sign;
 	struct job_ref ref;
 };
 
@@ -74,6 +77,10 @@ struct world {
 	struct agent agent[2];
 	struct engine engine[2];
 	const char *psk[2];
+	struct sig_key *key[2][PAIR_KEYS]; /* of the keys roles: real keys, real signatures */
+	unsigned int n_keys[2], signs[2];
+	bool spoil_sign; /* the next signatures have a wrong bit */
+	int fail_sign;	 /* -errno of the next signatures */
 	struct test_datagram queue[PAIR_QUEUE];
 	unsigned int n_queue;
 	struct test_mac mac[PAIR_MACS];
@@ -188,6 +195,44 @@ static int test_psk(struct agent *a, const struct ike_id *local, const struct ik
 	assert_int_equal(auth_psk(prf_id, slice_of(psk, strlen(psk)), &octets, 1, m->mac), 0);
 	m->len = prf_len(prf_id);
 	return 0;
+}
+
+static const struct sig_key *test_key(struct agent *a, const uint8_t id[SIG_KEY_ID_LEN])
+{
+	int side = side_of(a);
+
+	for (unsigned int i = 0; i < w.n_keys[side]; i++)
+		if (memcmp(sig_private_info(w.key[side][i])->id, id, SIG_KEY_ID_LEN) == 0)
+			return w.key[side][i];
+	return NULL;
+}
+
+static bool test_has_private(struct agent *a, const uint8_t id[SIG_KEY_ID_LEN])
+{
+	return test_key(a, id) != NULL;
+}
+
+static int test_sign(struct agent *a, const uint8_t id[SIG_KEY_ID_LEN], enum sig_scheme scheme,
+		     struct slice octets, keys_sign_fn done, struct job_ref ref)
+{
+	struct test_mac *m = &w.mac[w.n_mac++];
+	const struct sig_key *key = test_key(a, id);
+
+	assert_true(w.n_mac <= PAIR_MACS);
+	*m = (struct test_mac){.side = side_of(a), .sign_done = done, .ref = ref};
+	w.signs[side_of(a)]++;
+	m->sign.error = w.fail_sign ? w.fail_sign : key ? 0 : -ENOENT;
+	if (m->sign.error)
+		return 0;
+	assert_int_equal(sig_sign(key, scheme, octets, m->sign.signature, &m->sign.len), 0);
+	if (w.spoil_sign)
+		m->sign.signature[m->sign.len / 2] ^= 1;
+	return 0;
+}
+
+static int test_verify(struct agent *a, const struct cred_peer *peer, cred_done_fn done, struct job_ref ref)
+{
+	return creds_verify(a->creds, peer, done, a, ref);
 }
 
 static bool test_ready(const struct engine *e)
@@ -419,6 +464,9 @@ static const struct agent_parts test_parts = {
 	.keepalive = test_keepalive,
 	.source_for = test_source,
 	.psk_mac = test_psk,
+	.has_private = test_has_private,
+	.sign = test_sign,
+	.verify = test_verify,
 	.engine_ready = test_ready,
 	.spi_alloc = test_spi_alloc,
 	.spi_free = test_spi_free,
@@ -536,7 +584,10 @@ static bool answer_mac(void)
 	r.len = m.len;
 	memcpy(r.mac, m.mac, m.len);
 	w.acting = m.side;
-	m.done(&w.agent[m.side], m.ref, &r);
+	if (m.sign_done)
+		m.sign_done(&w.agent[m.side], m.ref, &m.sign);
+	else
+		m.done(&w.agent[m.side], m.ref, &r);
 	check_world();
 	return true;
 }
@@ -548,6 +599,8 @@ static void settle(void)
 
 	while (again) {
 		again = answer_mac();
+		/* what a verification hands on from a fresh stack */
+		event_base_loop(w.base, EVLOOP_NONBLOCK);
 		for (int s = A; s <= B; s++) {
 			if (!w.agent[s].core || timers_next(&w.agent[s].core->timers) > w.now)
 				continue;
@@ -666,6 +719,8 @@ static void world_open_side(int side)
 	gateway_conf_defaults(&a->gw);
 	a->jobs = jobs_new(w.base, 0);
 	assert_non_null(a->jobs);
+	a->creds = creds_new(w.base, a->jobs, "/proc/self/exe");
+	assert_non_null(a->creds);
 	w.engine[side].side = side;
 	w.engine[side].ready = true;
 	w.engine[side].peer_sends = true;
@@ -697,6 +752,9 @@ static void world_close_side(int side, bool polite)
 		return;
 	agent_core_close(a, polite);
 	jobs_free(a->jobs);
+	creds_free(a->creds);
+	while (w.n_keys[side])
+		sig_private_free(w.key[side][--w.n_keys[side]]);
 }
 
 static int world_close(void **state)
