@@ -232,6 +232,7 @@ static bool retry_single(struct ike_sa *ike, struct task *t)
 static void create_refused(struct ike_sa *ike, struct task *t, const struct ike_notify_pl *n)
 {
 	struct outcome o;
+	bool rekeying;
 
 	if (n->type == N_INVALID_KE_PAYLOAD && retry_group(ike, n))
 		return;
@@ -249,8 +250,11 @@ static void create_refused(struct ike_sa *ike, struct task *t, const struct ike_
 	}
 	if (n->type == N_NO_PROPOSAL_CHOSEN)
 		core_count(ike->agent, no_proposal);
+	rekeying = t->kind == TASK_CHILD_REKEY;
 	outcome_by_peer(&o, -EPROTO, n->type);
 	create_fail(ike, &o);
+	if (rekeying && n->type == N_NO_ADDITIONAL_SAS)
+		ike_renew(ike);
 }
 
 static void delete_child_later(struct ike_sa *ike, struct child_sa *c)

@@ -340,6 +340,8 @@ void ike_nego_free(struct ike_nego *n);
 /* ---- reauth.c ------------------------------------------------------------------------------------------------------------ */
 /* A new IKE SA from scratch for this one, or joins what is under way. batch may be NULL. 0, or -errno and why. */
 int ike_reauth(struct ike_sa *ike, struct batch *b, struct outcome *why);
+/* The peer cannot rekey on this one. */
+void ike_renew(struct ike_sa *ike);
 /* Break before make: the old one ends now, its children are still there. */
 void reauth_broken(struct ike_sa *old);
 /* TASK_REAUTH is due; it is dropped, with this outcome. */

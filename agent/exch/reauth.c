@@ -138,6 +138,18 @@ int ike_reauth(struct ike_sa *ike, struct batch *b, struct outcome *why)
 	return err < 0 ? outcome_set(why, err, "no memory") : 0;
 }
 
+/* RFC 7296 4: a minimal peer makes no SA beside the first ones; new keys are had by a new IKE SA. */
+void ike_renew(struct ike_sa *ike)
+{
+	struct outcome why;
+
+	if (!ike_usable(ike))
+		return;
+	ike_log(ike, 1, "peer rekeys nothing on this IKE_SA, making a new one");
+	if (ike_reauth(ike, NULL, &why) < 0)
+		ike_log(ike, 0, "reauthenticating IKE_SA %s[%u] failed: %s", ike_conn_name(ike), ike->id, why.text);
+}
+
 void reauth_broken(struct ike_sa *old)
 {
 	struct task *del = task_find(old, TASK_IKE_DELETE, 0), *end;

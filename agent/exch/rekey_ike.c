@@ -254,6 +254,8 @@ static void rekey_refused(struct ike_sa *ike, struct task *t, const struct ike_n
 		ike_delete(ike, END_TIMEOUT, 0, NULL);
 	}
 	rekey_fail(ike, &o);
+	if (n->type == N_NO_ADDITIONAL_SAS)
+		ike_renew(ike);
 }
 
 /*

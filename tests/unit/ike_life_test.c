@@ -657,6 +657,33 @@ static void one_ike_sa_a_child(void **state)
 	assert_int_equal(count_children(A), 1);
 }
 
+static const char by_name[] =
+	"connections { gw { remote_addrs = gw.invalid \n proposals = aes128gcm16-prfsha256-x25519 \n"
+	" local { auth = psk \n id = a.example } \n remote { auth = psk \n id = b.example } \n"
+	" children { net { local_ts = 10.1.0.0/24 \n remote_ts = 10.2.0.0/24 \n esp_proposals = aes128gcm16 } } } }";
+
+/* A name that cannot be resolved now: who waits hears of it, and it is tried again when the interval says so. */
+static void retry_initiate_interval(void **state)
+{
+	struct outcome *o;
+
+	(void)state;
+	configure_text(A, by_name);
+	o = initiate(A);
+	run();
+	assert_int_equal(o->error, -EHOSTUNREACH);
+	assert_true(TAILQ_EMPTY(&w.agent[A].core->intents));
+	w.agent[A].gw.ike.retry_initiate_interval_s = 10;
+	o = initiate(A);
+	run();
+	assert_int_equal(o->error, -EHOSTUNREACH);
+	for (int i = 0; i < 3; i++) {
+		assert_false(TAILQ_EMPTY(&w.agent[A].core->intents));
+		advance(10000);
+	}
+	assert_int_equal(w.agent[A].core->next_ike_id, 5);
+}
+
 #define PAIR_TEST(t) cmocka_unit_test_setup_teardown(t, world_open, world_close)
 
 int main(void)
@@ -688,6 +715,7 @@ int main(void)
 		PAIR_TEST(child_limit),
 		PAIR_TEST(acquire_timeout),
 		PAIR_TEST(one_ike_sa_a_child),
+		PAIR_TEST(retry_initiate_interval),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -201,6 +201,61 @@ static void pfs(void **state)
 	}
 }
 
+/* What the peer lists in IKE_AUTH, against custom, is compared at once. */
+static void pfs_seen_at_establishment(void **state)
+{
+	struct proposals offer = {.n = 1, .p = {{.number = 1, .proto = IKE_PROTO_ESP, .spi_len = 4, .n = 3}}};
+	struct ike_msg msg = {0};
+	struct child_nego *n;
+
+	(void)state;
+	establish();
+	offer.p[0].spi[0] = 1;
+	offer.p[0].t[0] = (struct transform){.type = IKE_T_ENCR, .id = ENCR_AES_GCM_16, .key_bits = 128};
+	offer.p[0].t[1] = (struct transform){.type = IKE_T_KE, .id = KE_ECP_256};
+	offer.p[0].t[2] = (struct transform){.type = IKE_T_ESN, .id = 0};
+	msg.present = IKE_PRESENT(IKE_PL_SA) | IKE_PRESENT(IKE_PL_TSI) | IKE_PRESENT(IKE_PL_TSR);
+	msg.sa = offer;
+	ts_list_copy(&msg.ts_i, first_child(A)->ts_local);
+	ts_list_copy(&msg.ts_r, first_child(A)->ts_remote);
+	n = nego_new(first_ike(B), false, NULL);
+	assert_int_equal(nego_accept(first_ike(B), n, &msg, NULL, true), 0);
+	assert_non_null(strstr(w.last_line, "cannot be rekeyed"));
+	nego_free(&w.agent[B], n);
+	msg.sa.p[0].t[1].id = KE_CURVE25519;
+	snprintf(w.last_line, sizeof(w.last_line), "nothing");
+	n = nego_new(first_ike(B), false, NULL);
+	assert_int_equal(nego_accept(first_ike(B), n, &msg, NULL, true), 0);
+	assert_string_equal(w.last_line, "nothing");
+	nego_free(&w.agent[B], n);
+}
+
+/* RFC 7296 4: a peer that makes no SA beside the first ones gets a new IKE SA instead of the rekey. */
+static void a_peer_that_cannot_rekey(void **state)
+{
+	(void)state;
+	for (int whole = 0; whole < 2; whole++) {
+		struct outcome *o;
+		uint64_t spi;
+
+		w.agent[A].gw.ike.make_before_break = true;
+		establish();
+		spi = first_ike(A)->spi_i;
+		o = rekey(A, whole ? "gw" : NULL, whole ? NULL : "net");
+		settle();
+		craft();
+		msg_put_notify(&chain, IKE_PROTO_NONE, N_NO_ADDITIONAL_SAS, slice_of(NULL, 0), slice_of(NULL, 0));
+		answer_instead(IKE_CREATE_CHILD_SA);
+		run();
+		assert_int_equal(o->notify, N_NO_ADDITIONAL_SAS);
+		advance(10000);
+		assert_one_pair();
+		assert_true(first_ike(A)->spi_i != spi);
+		world_close(NULL);
+		world_open(NULL);
+	}
+}
+
 /* ---- notifies ----------------------------------------------------------------------------------------------------- */
 
 enum { N_REDIRECT_SUPPORTED = 16406, N_REDIRECT = 16407, N_REDIRECTED_FROM = 16408 };
@@ -292,6 +347,8 @@ int main(void)
 		PAIR_TEST(transport_of_a_net_through_a_nat),
 		PAIR_TEST(transport_mode_out_of_nothing),
 		PAIR_TEST(pfs),
+		PAIR_TEST(pfs_seen_at_establishment),
+		PAIR_TEST(a_peer_that_cannot_rekey),
 		PAIR_TEST(notifies_of_the_child),
 		PAIR_TEST(notifies_of_the_ike_sa),
 		PAIR_TEST(initial_contact_too_late),
