@@ -205,7 +205,8 @@ $(F)/obj/$(1).a: $$(call fuzz_objs,$$(call fuzz_rooms,tests/fuzz/$(1).c))
 	$$(Q)ar rcs $$@ $$^
 $(F)/$(1): $(F)/obj/tests/fuzz/$(1).o $(F)/obj/$(1).a
 	$$(call say,FUZZ,$$@)
-	$$(Q)$$(CLANG) -fsanitize=fuzzer,address,undefined $$^ -o $$@ -Wl,--as-needed $$(LIBS_AGENT) $$(LIBS_TOOL) $$(LIBS_MAPS) $$(LIBS_COMMON)
+	$$(Q)$$(CLANG) -fsanitize=fuzzer,address,undefined $$^ -o $$@ -Wl,--as-needed $$(LIBS_AGENT) $$(LIBS_TOOL) \
+		$$(LIBS_MAPS) $$(LIBS_COMMON) -lcmocka
 endef
 $(foreach f,$(notdir $(FUZZERS)),$(eval $(call fuzzer,$(f))))
 

@@ -259,12 +259,14 @@ void child_switch(struct child_sa *c)
 	if (c->active || c->state == CHILD_DELETED)
 		return;
 	old = child_twin(c);
-	if (old)
-		old->active = false;
 	err = put_in_force(c);
-	if (err < 0)
+	if (err < 0) {
 		ike_log_group(ike, LOG_CHILD, 0, "CHILD_SA %s{%u} cannot be put into force: %s",
 			      c->conf->name, c->id, strerror(-err));
+		return;
+	}
+	if (old)
+		old->active = false;
 	TAILQ_FOREACH (old, &ike->children, next)
 		if (old->replaced_by == c->id)
 			old->active = false;
@@ -374,11 +376,10 @@ void child_gone(struct child_sa *c, enum conf_action action)
 
 	if (c->state == CHILD_DELETED)
 		return;
-	/* The peer has finished with the one in force: it is on the new. */
-	if (next && c->active) {
-		if (child_up(next))
-			child_switch(next);
-		c->active = false;
+	/* The peer has finished with the one in force: it is on the new, unless that is on its way out itself. */
+	if (next && c->active && child_up(next)) {
+		child_switch(next);
+		c->active = !next->active;
 	}
 	if (!c->active && c->state != CHILD_CREATED && c->state != CHILD_INSTALLING) {
 		fade(c);

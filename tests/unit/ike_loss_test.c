@@ -580,6 +580,34 @@ static void initial_contact(void **state)
 	assert_one_pair();
 }
 
+/* The successor is on its way out itself when the old pair, which is still in force, goes: nobody took over from it. */
+static void successor_goes_first(void **state)
+{
+	(void)state;
+	establish();
+	w.guard = false;
+	world_close_side(A, false);
+	memset(&w.engine[A].slot, 0, sizeof(w.engine[A].slot));
+	world_open_side(A);
+	configure(A, "", "");
+	w.engine[A].fail_install = -ENOSPC;
+	initiate(A);
+	settle();
+	while (w.n_queue && count_children(B) < 2) {
+		deliver_at(0);
+		settle();
+	}
+	lose_all();
+	terminate(B, NULL, "net", false);
+	settle();
+	lose_all();
+	/* the pair in force is removed as such, not only its outbound half: the test's engine sees to it */
+	advance(2000);
+	assert_null(active_slot(B));
+	w.engine[A].fail_install = 0;
+	advance(400000);
+}
+
 #define PAIR_TEST(t) cmocka_unit_test_setup_teardown(t, world_open, world_close)
 
 int main(void)
@@ -608,6 +636,7 @@ int main(void)
 		PAIR_TEST(orphans_are_replaced),
 		PAIR_TEST(lost_policies_are_connected_again),
 		PAIR_TEST(initial_contact),
+		PAIR_TEST(successor_goes_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
