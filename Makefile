@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# make | check | lint | fuzz | bench | install DESTDIR=    V=1 verbose, SAN=1 ASan+UBSan, WERROR=1, DPDK=0
+# make | check | lint | fuzz | bench | install DESTDIR=    V=1 verbose, SAN=1 ASan+UBSan, WERROR=1, DPDK=0, WITH_KEYS=0
 
 CC ?= cc
 CLANG ?= clang
@@ -10,6 +10,8 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo 0.1)
 
 SAN ?= 0
+# show sa --with-keys: 0 leaves it out of xdpsecd
+WITH_KEYS ?= 1
 WERROR ?= $(if $(CI),1,0)
 B ?= build$(if $(filter clang%,$(notdir $(CC))),-clang)$(if $(filter 1,$(SAN)),-san)
 Q := $(if $(V),,@)
@@ -27,7 +29,8 @@ WARN_STRICT := -Wconversion
 ifeq ($(WERROR),1)
 WARN += -Werror
 endif
-CPPFLAGS += -D_GNU_SOURCE -I. -I$(B) -DXDPSEC_VERSION='"$(VERSION)"' -DHAVE_DPDK=$(if $(filter 0,$(DPDK)),0,1)
+CPPFLAGS += -D_GNU_SOURCE -I. -I$(B) -DXDPSEC_VERSION='"$(VERSION)"' -DHAVE_DPDK=$(if $(filter 0,$(DPDK)),0,1) \
+	-DWITH_KEYS=$(if $(filter 0,$(WITH_KEYS)),0,1)
 CFLAGS ?= -O2 -g
 ALL_CFLAGS := -std=gnu11 -fno-common -fstack-protector-strong -fPIE $(WARN) $(CFLAGS)
 LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now $(LDFLAGS)
@@ -187,7 +190,7 @@ $(B)/tests/vectors/vectors: $(call objs,$(vectors_src)) $(B)/libplane.a $(B)/lib
 FUZZ_SECONDS ?= 60
 F := $(B)/fuzz
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined \
-	-D_GNU_SOURCE -I. -DXDPSEC_VERSION='"fuzz"' -DHAVE_DPDK=0
+	-D_GNU_SOURCE -I. -DXDPSEC_VERSION='"fuzz"' -DHAVE_DPDK=0 -DWITH_KEYS=1
 FUZZERS := $(patsubst tests/fuzz/%.c,$(F)/%,$(fuzz_src))
 fuzz_rooms = $(or $(shell sed -n 's|.*fuzz-rooms: *\([a-z0-9_ /-]*[a-z0-9]\).*|\1|p' $(1)), \
 	common maps agent $(sort $(patsubst %/,%,$(dir $(wildcard agent/*/*.c)))))

@@ -150,6 +150,7 @@ static const struct {
 	{"terminate", cmd_terminate},
 	{"rekey", cmd_rekey},
 	{"list-sas", cmd_list_sas},
+	{"list-keys", cmd_list_keys},
 	{"list-conns", cmd_list_conns},
 	{"list-policies", cmd_list_policies},
 	{"list-certs", cmd_empty},

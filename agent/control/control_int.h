@@ -30,7 +30,7 @@ enum {
 #define CONTROL_EVENTS(X)                                                                          \
 	X(LOG, "log") X(CONTROL_LOG, "control-log") X(LIST_SA, "list-sa") X(LIST_CONN, "list-conn")  \
 	X(LIST_POLICY, "list-policy") X(LIST_CERT, "list-cert")                                     \
-	X(LIST_AUTHORITY, "list-authority") X(SHOW_POLICY, "show-policy")                           \
+	X(LIST_KEY, "list-key") X(LIST_AUTHORITY, "list-authority") X(SHOW_POLICY, "show-policy")                           \
 	X(IKE_UPDOWN, "ike-updown") X(IKE_REKEY, "ike-rekey") X(IKE_UPDATE, "ike-update")           \
 	X(CHILD_UPDOWN, "child-updown") X(CHILD_REKEY, "child-rekey") X(ALERT, "alert")
 
@@ -139,6 +139,7 @@ int op_log_level(const struct op *op, const char *name, uint32_t unique);
 int op_log_level_max(const struct op *op);
 
 /* ---- list_sa.c, list_conn.c, show.c, status.c, algorithms.c ---- */
+void cmd_list_keys(struct client *cl, struct slice body);
 void cmd_list_sas(struct client *cl, struct slice body);
 void cmd_list_conns(struct client *cl, struct slice body);
 void cmd_list_policies(struct client *cl, struct slice body);

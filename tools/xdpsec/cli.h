@@ -16,7 +16,7 @@ enum cli_exit { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 /* What the options said. */
 struct cli {
 	const char *socket;
-	bool json, force, all, help;
+	bool json, force, all, help, with_keys;
 	int verbose;
 	const char *child, *ike; /* names, or "#n" */
 	const char *child_id, *ike_id;
@@ -114,6 +114,9 @@ json_t *child_object(const json_t *raw);
 /* Array of IKE SAs with their children; NULL after a message. */
 json_t *sa_array(const struct cli *cli);
 int run_show_sa(const struct cli *cli);
+
+/* ---- keys.c ---- */
+int show_keys(const struct cli *cli);
 
 /* ---- the other commands ---- */
 int run_initiate(const struct cli *cli);

@@ -16,6 +16,7 @@ enum option_bit {
 	OPT_ALL = 16,
 	OPT_CONF = 32, /* --child and --ike of the configuration, no ids */
 	OPT_DECODE = 64,
+	OPT_KEYS = 128,
 };
 
 static const struct command {
@@ -40,7 +41,7 @@ static const struct command {
 	 "delete all SAs and policies, those of an earlier xdpsecd too"},
 	{"reload", run_reload, 0, 0, "", "read swanctl.conf again and apply it whole, or say what is wrong"},
 	{"set ike", run_set, 0, 2, "KEY VALUE", "change a key of xdpsec.conf's section ike until the next reload"},
-	{"show sa", run_show_sa, 0, 0, "", "IKE SAs and their Child SAs"},
+	{"show sa", run_show_sa, OPT_KEYS, 0, "[--with-keys]", "IKE SAs and their Child SAs; with keys: those of the IKE SAs"},
 	{"show policy", run_show_policy, 0, 0, "", "what the classifier knows, with counts"},
 	{"show conn", run_show_conn, 0, 0, "", "configured connections"},
 	{"show drop", run_show_drop, OPT_ALL, 0, "[--all]", "dropped packets by reason"},
@@ -67,6 +68,7 @@ static const struct option long_options[] = {
 	{"child-id", required_argument, NULL, 'C'}, {"ike-id", required_argument, NULL, 'I'},
 	{"force", no_argument, NULL, 'f'},	  {"timeout", required_argument, NULL, 't'},
 	{"verbose", no_argument, NULL, 'v'},	  {"all", no_argument, NULL, 'a'},
+	{"with-keys", no_argument, NULL, 'K'},
 	{"keys", required_argument, NULL, 'k'},	  {"spi", required_argument, NULL, 'S'},
 	{0},
 };
@@ -86,6 +88,7 @@ void cli_help(FILE *to)
 	      "  -v, --verbose       the negotiation's log on standard error; twice: more\n"
 	      "  -a, --all           rows that are zero too (show drop, show counters)\n"
 	      "  -k, --keys FILE     keys as Wireshark's ikev2_decryption_table and esp_sa have them (decode)\n"
+	      "      --with-keys     keys of IKE SAs in that notation, for root, said in the log (show sa)\n"
 	      "  -S, --spi HEX       only this SPI: 16 digits IKE, 8 digits ESP (decode)\n\n"
 	      "Exit status: 0 done, 1 refused or failed, 2 usage.\n",
 	      to);
@@ -132,6 +135,8 @@ static bool allowed(const struct command *c, int option)
 	case 'k':
 	case 'S':
 		return c->options & OPT_DECODE;
+	case 'K':
+		return c->options & OPT_KEYS;
 	default:
 		return true;
 	}
@@ -190,6 +195,9 @@ static int take_option(struct cli *cli, int option)
 		break;
 	case 'k':
 		cli->keys = optarg;
+		break;
+	case 'K':
+		cli->with_keys = true;
 		break;
 	case 'S':
 		cli->spi = optarg;

@@ -198,9 +198,12 @@ static void print_ike(const json_t *ike)
 
 int run_show_sa(const struct cli *cli)
 {
-	json_t *array = sa_array(cli), *ike;
+	json_t *array, *ike;
 	size_t i;
 
+	if (cli->with_keys)
+		return show_keys(cli);
+	array = sa_array(cli);
 	if (!array)
 		return CLI_FAILED;
 	if (cli->json)
