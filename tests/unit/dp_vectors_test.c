@@ -86,6 +86,9 @@ static void errors(void **state)
 		{SEAL(",\"backend\":\"qat\""), "backend: neither"},
 		{"{\"op\":\"esp-open\",\"encr\":\"aes128\",\"key\":\"00\"}", "encr: needs integ"},
 		{"{\"op\":\"esp-open\",\"encr\":\"des\"}", "encr: no such"},
+		{SEAL(",\"mode\":\"beet\""), "mode: neither"},
+		{"{\"op\":\"esp-open\",\"encr\":\"aes128gcm16\",\"key\":\"" KEY "\",\"packet\":\"45\"}",
+		 "packet: shorter"},
 		{"{\"op\":\"esp-open\",\"encr\":\"aes128gcm16\",\"key\":\"" KEY "\",\"esp\":\"00\"}",
 		 "esp: shorter"},
 	};
@@ -226,6 +229,38 @@ static void esp_all(const struct esp_vector *t)
 	esp_one(t, "openssl");
 	if (cryptodev_here())
 		esp_one(t, "cryptodev");
+}
+
+/* There and back in transport mode, plain and in UDP, IPv4 and IPv6. */
+static void transport_mode(void **state)
+{
+	static const char v4[] = "4500001c1234400011010000c0000201c000020208000000aabbccdd";
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		const char *packet = i & 1 ? "60000000000c3a1120010db8000000000000000000000001"
+					     "20010db800000000000000000000000280000000aabbccdd00000000"
+					   : v4;
+		uint16_t port = i & 2 ? 4500 : 0;
+		json_t *v, *r = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s}", "op", "esp-seal", "mode",
+					  "transport", "encr", "aes128gcm16", "key", KEY, "packet", packet, "sport",
+					  port, "dport", port, "src", i & 1 ? "2001:db8::1" : "192.0.2.1", "dst",
+					  i & 1 ? "2001:db8::2" : "192.0.2.2");
+
+		v = ask(r);
+		assert_string_equal(text_of(v, "error"), "");
+		r = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s}", "op", "esp-open", "mode", "transport",
+			      "encr", "aes128gcm16", "key", KEY, "sport", port, "dport", port, "src",
+			      i & 1 ? "2001:db8::1" : "192.0.2.1", "dst", i & 1 ? "2001:db8::2" : "192.0.2.2",
+			      "packet", text_of(v, "packet"));
+		json_decref(v);
+		v = ask(r);
+		assert_true(json_is_true(json_object_get(v, "authentic")));
+		/* the header's sum, left out above, is made; and of ICMPv6 in UDP its own */
+		assert_int_equal(strlen(text_of(v, "packet")), strlen(packet));
+		assert_memory_equal(text_of(v, "packet"), packet, 20);
+		json_decref(v);
+	}
 }
 
 /* RFC 7634 appendix A */
@@ -409,6 +444,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(errors),
 		cmocka_unit_test(long_line),
 		cmocka_unit_test(replay),
+		cmocka_unit_test(transport_mode),
 		cmocka_unit_test(rfc7634),
 		cmocka_unit_test(dpdk_packets),
 		cmocka_unit_test(linux_packets),

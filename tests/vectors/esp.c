@@ -17,7 +17,7 @@
  */
 enum { SLOTS = 2, SLOT = 1, FRONT = 512, ROOM = 1024, PACKET_MAX = 65535 };
 
-#define COMMON "backend encr integ key salt integ_key spi seq esn src dst sport dport "
+#define COMMON "backend mode encr integ key salt integ_key spi seq esn src dst sport dport "
 
 struct work {
 	struct xs_maps maps;
@@ -106,6 +106,7 @@ static struct work *work_new(struct vec_in *in)
 	const struct alg *encr = alg_of(in, "encr", IKE_T_ENCR, true);
 	const struct alg *integ = alg_of(in, "integ", IKE_T_INTEG, false);
 	struct work *w = calloc(1, sizeof(*w));
+	const char *mode;
 
 	if (!w)
 		return NULL;
@@ -117,6 +118,11 @@ static struct work *work_new(struct vec_in *in)
 	w->maps.sa_stat = w->stat;
 	w->maps.sa_seq = w->seq;
 	w->add = (struct plane_sa_add){.slot = SLOT, .generation = 1, .spi = 256, .mode = XS_TUNNEL};
+	mode = vec_text(in, "mode", false);
+	if (mode && strcmp(mode, "transport") == 0)
+		w->add.mode = XS_TRANSPORT;
+	else if (mode && strcmp(mode, "tunnel") != 0)
+		vec_fail(in, "mode: neither tunnel nor transport");
 	w->add.esn = vec_flag(in, "esn", false);
 	w->add.sport = (uint16_t)vec_uint(in, "sport", UINT16_MAX, 0);
 	w->add.dport = (uint16_t)vec_uint(in, "dport", UINT16_MAX, 0);
@@ -173,6 +179,7 @@ static void iv_given(struct vec_in *in, struct sa_out *sa)
 
 static json_t *sealed(struct vec_in *in, struct work *w, struct sa_out *sa)
 {
+	uint32_t udp = sa->outer.len - sa->outer.ip_len, front;
 	struct pkt *p = &w->p;
 
 	sa->spi = (uint32_t)vec_uint(in, "spi", UINT32_MAX, 256); /* vectors have reserved ones */
@@ -188,7 +195,9 @@ static json_t *sealed(struct vec_in *in, struct work *w, struct sa_out *sa)
 	esp_seal(sa, &p, 1, 1);
 	if (p->drop)
 		return dropped(p);
-	return json_pack("{s:o, s:o, s:s}", "esp", vec_hex_new(p->data + sa->outer.len, p->len - sa->outer.len),
+	front = udp + (p->data[0] >> 4 == 6 ? (uint32_t)sizeof(struct ip6_hdr_fixed)
+					    : ip4_hlen((const struct ip4_hdr *)p->data));
+	return json_pack("{s:o, s:o, s:s}", "esp", vec_hex_new(p->data + front, p->len - front),
 			 "packet", vec_hex_new(p->data, p->len), "backend", sa->session->backend->name);
 }
 
@@ -219,9 +228,37 @@ static json_t *seal(struct vec_in *in)
 
 /* ---- open --------------------------------------------------------------------------------------- */
 
+/* The outer packet, whose headers go off; in tunnel mode ESP alone will do. Returns the length of ESP. */
+static uint32_t esp_taken(struct vec_in *in, struct work *w)
+{
+	const struct ip4_hdr *ip = (const struct ip4_hdr *)w->p.data;
+	struct pkt *p = &w->p;
+	uint32_t n, hlen;
+	bool udp;
+
+	if (w->add.mode == XS_TUNNEL && vec_has(in, "esp"))
+		return (uint32_t)vec_hex(in, "esp", p->data, PACKET_MAX, true);
+	n = (uint32_t)vec_hex(in, "packet", p->data, PACKET_MAX, true);
+	if (n < sizeof(struct ip6_hdr_fixed)) {
+		vec_fail(in, "packet: shorter than its headers");
+		return 0;
+	}
+	hlen = p->data[0] >> 4 == 6 ? (uint32_t)sizeof(struct ip6_hdr_fixed) : ip4_hlen(ip);
+	udp = (p->data[0] >> 4 == 6 ? p->data[6] : ip->protocol) == IPPROTO_UDP;
+	p->outer_len = (uint16_t)(hlen + (udp ? sizeof(struct udp_hdr) : 0));
+	if (hlen < IP4_LEN_MIN || n < p->outer_len) {
+		vec_fail(in, "packet: shorter than its headers");
+		return 0;
+	}
+	p->outer_port = udp ? (uint16_t)(p->data[hlen] << 8 | p->data[hlen + 1]) : 0;
+	p->outer_tos = p->data[0] >> 4 == 6 ? 0 : ip->tos;
+	p->data += p->outer_len;
+	return n - p->outer_len;
+}
+
 static json_t *opened(struct vec_in *in, struct work *w, struct sa_in *sa)
 {
-	uint32_t n = (uint32_t)vec_hex(in, "esp", w->p.data, PACKET_MAX, true);
+	uint32_t n = esp_taken(in, w);
 	uint64_t seq = vec_uint(in, "seq", UINT64_MAX, 0), before;
 	uint32_t front = (uint32_t)sizeof(struct esp_hdr) + sa->iv_len;
 	uint8_t *esp = w->p.data;
@@ -272,4 +309,4 @@ static json_t *open_(struct vec_in *in)
 }
 
 const struct vec_op vec_esp_seal = {"esp-seal", COMMON "iv tfc packet", seal};
-const struct vec_op vec_esp_open = {"esp-open", COMMON "esp", open_};
+const struct vec_op vec_esp_open = {"esp-open", COMMON "esp packet", open_};
