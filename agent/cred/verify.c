@@ -269,7 +269,7 @@ struct cred_check *cred_check_new(struct cred *c, struct rev_cache *cache,
 	size_t n = p->id.data.n + p->auth.n + p->octets.n, at = 0;
 	struct cred_check *v;
 
-	for (unsigned int i = 0; i < p->n_certs; i++)
+	for (unsigned int i = 0; i < p->n_certs && i < IKE_CERTS_MAX; i++)
 		n += p->cert[i].data.n;
 	if (p->n_certs > IKE_CERTS_MAX || p->id.data.n > IKE_ID_MAX || n > 4 * IKE_MSG_MAX) {
 		errno = EMSGSIZE;

@@ -47,7 +47,8 @@ static void take(void *ctx, uint64_t id, const struct fetch_result *r)
 	g->calls++;
 	g->error = r->error;
 	g->n = r->body.n;
-	memcpy(g->head, r->body.p, r->body.n < sizeof(g->head) ? r->body.n : sizeof(g->head));
+	if (g->n)
+		memcpy(g->head, r->body.p, g->n < sizeof(g->head) ? g->n : sizeof(g->head));
 	snprintf(g->text, sizeof(g->text), "%s", r->text);
 }
 
