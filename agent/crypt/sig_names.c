@@ -24,8 +24,8 @@
 #define EDDSA_ALGID(last) BYTES(0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, (last))
 
 static const struct sig_row rows[SIG_SCHEMES] = {
-    [SIG_NONE] = {"no signature"},
-    [SIG_RSA_SHA1] = {"RSA with SHA-1", "SHA1", 20, SIG_HASH_SHA1, AUTH_METHOD_RSA},
+    [SIG_NONE] = {.name = "no signature"},
+    [SIG_RSA_SHA1] = {.name = "RSA with SHA-1", .digest = "SHA1", .len = 20, .hash = SIG_HASH_SHA1, .method = AUTH_METHOD_RSA},
     [SIG_RSA_SHA256] = {"RSA with SHA-256", "SHA256", 32, SIG_HASH_SHA256, AUTH_METHOD_SIGNATURE,
 			RSA_ALGID(0x0b)},
     [SIG_RSA_SHA384] = {"RSA with SHA-384", "SHA384", 48, SIG_HASH_SHA384, AUTH_METHOD_SIGNATURE,
@@ -38,9 +38,9 @@ static const struct sig_row rows[SIG_SCHEMES] = {
 			AUTH_METHOD_SIGNATURE, PSS_ALGID(0x02, 0x30)},
     [SIG_PSS_SHA512] = {"RSA-PSS with SHA-512", "SHA512", 64, SIG_HASH_SHA512,
 			AUTH_METHOD_SIGNATURE, PSS_ALGID(0x03, 0x40)},
-    [SIG_ECDSA_256] = {"ECDSA-256", "SHA256", 32, SIG_HASH_SHA256, AUTH_METHOD_ECDSA_256},
-    [SIG_ECDSA_384] = {"ECDSA-384", "SHA384", 48, SIG_HASH_SHA384, AUTH_METHOD_ECDSA_384},
-    [SIG_ECDSA_521] = {"ECDSA-521", "SHA512", 66, SIG_HASH_SHA512, AUTH_METHOD_ECDSA_521},
+    [SIG_ECDSA_256] = {.name = "ECDSA-256", .digest = "SHA256", .len = 32, .hash = SIG_HASH_SHA256, .method = AUTH_METHOD_ECDSA_256},
+    [SIG_ECDSA_384] = {.name = "ECDSA-384", .digest = "SHA384", .len = 48, .hash = SIG_HASH_SHA384, .method = AUTH_METHOD_ECDSA_384},
+    [SIG_ECDSA_521] = {.name = "ECDSA-521", .digest = "SHA512", .len = 66, .hash = SIG_HASH_SHA512, .method = AUTH_METHOD_ECDSA_521},
     [SIG_ECDSA_SHA256] = {"ECDSA with SHA-256", "SHA256", 32, SIG_HASH_SHA256,
 			  AUTH_METHOD_SIGNATURE, ECDSA_ALGID(0x02)},
     [SIG_ECDSA_SHA384] = {"ECDSA with SHA-384", "SHA384", 48, SIG_HASH_SHA384,
