@@ -183,11 +183,11 @@ static int filter_network(scmp_filter_ctx f)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i], 0);
 	for (size_t i = 0; !r && i < sizeof(families) / sizeof(*families); i++)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				     SCMP_A0(SCMP_CMP_EQ, families[i]));
+				     SCMP_A0(SCMP_CMP_EQ, families[i], 0));
 	/* the libraries try files and netlink, and live without them */
 	for (size_t i = 0; !r && i < sizeof(none) / sizeof(*none); i++)
 		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-				     SCMP_A0(SCMP_CMP_EQ, none[i]));
+				     SCMP_A0(SCMP_CMP_EQ, none[i], 0));
 	if (!r)
 		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 0);
 	if (!r)
