@@ -328,6 +328,7 @@ static void wait_for(struct verification *v)
 {
 	struct creds *s = v->s;
 	int64_t now = now_ms(), left;
+	bool came = false;
 	struct timeval bound;
 
 	if (!v->late_ms)
@@ -336,11 +337,16 @@ static void wait_for(struct verification *v)
 	bound = (struct timeval){.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
 	TAILQ_INSERT_TAIL(&s->waiting, v, next);
 	evtimer_add(v->late, &bound);
-	for (unsigned int i = 0; i < v->check->wants.n; i++)
-		fetch_start(s, &v->check->wants.want[i]);
+	for (unsigned int i = 0; i < v->check->wants.n; i++) {
+		/* it may have come while the job ran, which knew the cache of before */
+		if (rev_cache_find(s->cache, v->check->wants.want[i].key, time(NULL)))
+			came = true;
+		else
+			fetch_start(s, &v->check->wants.want[i]);
+	}
 	if (still_wanted(s, v))
 		return;
-	v->check->final = true;
+	v->check->final = v->check->final || !came;
 	judge_again(v);
 }
 
