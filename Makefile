@@ -180,7 +180,7 @@ $(B)/tests/net/%: $(B)/tests/net/%.o $(B)/libmaps.a $(B)/libcommon.a
 	$(Q)$(link) $^ $(LIBS_MAPS) $(LIBS_COMMON)
 
 # JSON lines in and out, over the code of both (tests/vectors/README)
-$(B)/tests/vectors/vectors: $(call objs,$(vectors_src)) $(B)/libplane.a $(B)/libagent.a $(B)/libmaps.a $(B)/libcommon.a
+$(B)/tests/vectors/vectors: $(call objs,$(vectors_src)) $(B)/libcli.a $(B)/libplane.a $(B)/libagent.a $(B)/libmaps.a $(B)/libcommon.a
 	$(call say,LD,$@)
 	$(Q)$(link) $^ $(LIBS_PLANE) $(LIBS_AGENT) $(LIBS_COMMON) -ljansson
 

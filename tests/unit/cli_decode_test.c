@@ -16,8 +16,6 @@
 
 /* xdpsec decode: what datagrams say, what is wrong with them, captures, keys. */
 
-#define TESTDATA "/work/shared/testdata"
-
 static const struct ike_hdr hdr = {.spi_i = 0x1122334455667788,
 				   .spi_r = 0x99aabbccddeeff00,
 				   .version = IKE_VERSION,
@@ -528,20 +526,23 @@ static void captures_of_others(void **state)
 {
 	static const char *const dirs[] = {"/pcap/tcpdump", "/pcap/scapy", "/pcap/suricata",
 					   "/pcap/zeek", "/pcap/libreswan", "/corpus"};
+	const char *data = getenv("XDPSEC_TESTDATA");
 	unsigned int n = 0;
 
 	(void)state;
+	if (!data)
+		data = "../shared/testdata";
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		char path[512];
+		char path[1024];
 		struct dirent *e;
 		DIR *d;
 
-		snprintf(path, sizeof(path), TESTDATA "%s", dirs[i]);
+		snprintf(path, sizeof(path), "%s%s", data, dirs[i]);
 		d = opendir(path);
 		while (d && (e = readdir(d))) {
 			if (!strstr(e->d_name, ".pcap") && !strstr(e->d_name, ".hexl"))
 				continue;
-			snprintf(path, sizeof(path), TESTDATA "%s/%s", dirs[i], e->d_name);
+			snprintf(path, sizeof(path), "%s%s/%s", data, dirs[i], e->d_name);
 			if (run_on(path, NULL) != CLI_OK)
 				fail_msg("%s", path);
 			n++;

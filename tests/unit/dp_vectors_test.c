@@ -438,6 +438,146 @@ static int end(void **state)
 	return 0;
 }
 
+/* ---- key derivation and messages of IKE ------------------------------------------------------------ */
+
+#define KDF "{\"op\":\"kdf\",\"encr\":\"aes128gcm16\",\"prf\":\"prfsha256\",\"ni\":\"00\","
+
+static void kdf_errors(void **state)
+{
+	static const char *const rows[][2] = {
+		{"{\"op\":\"kdf\"}", "of: missing"},
+		{KDF "\"of\":\"esp\"}", "of: ike, rekey or child"},
+		{KDF "\"of\":\"ike\"}", "shared: missing"},
+		{KDF "\"of\":\"ike\",\"shared\":\"01\",\"spi_i\":\"01\"}", "spi_i: not 8 bytes"},
+		{KDF "\"of\":\"rekey\",\"shared\":\"01\",\"spi_i\":\"0102030405060708\",\"spi_r\":\"0102030405060708\"}",
+		 "sk_d: missing"},
+		{KDF "\"of\":\"child\"}", "sk_d: missing"},
+		{KDF "\"of\":\"child\",\"sk_d\":\"00\",\"integ\":\"sha256\"}", "not possible"},
+		{KDF "\"of\":\"child\",\"sk_d\":\"00\",\"integ\":\"rot13\"}", "integ: no such algorithm"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *v = ask_line(rows[i][0]);
+
+		if (!strstr(text_of(v, "error"), rows[i][1]))
+			fail_msg("%s: '%s', not '%s'", rows[i][0], text_of(v, "error"), rows[i][1]);
+		json_decref(v);
+	}
+}
+
+static json_t *ask_value(json_t *request)
+{
+	char *line = json_dumps(request, JSON_COMPACT);
+	json_t *v = ask_line(line);
+
+	if (*text_of(v, "error"))
+		fail_msg("%.200s: %s", line, text_of(v, "error"));
+	free(line);
+	json_decref(request);
+	return v;
+}
+
+/* The keys of the answer in their order against the vector's material, as far as both go. Compared hex digits. */
+static size_t same_material(json_t *answer, const char *const *keys, const char *material)
+{
+	char all[4096] = "";
+	size_t n;
+
+	for (; *keys; keys++)
+		strcat(all, text_of(answer, *keys));
+	n = strlen(all) < strlen(material) ? strlen(all) : strlen(material);
+	if (strncmp(all, material, n) != 0)
+		fail_msg("%s, not %s", all, material);
+	json_decref(answer);
+	return n;
+}
+
+static void kdf_of_nist(void **state)
+{
+	static const char *const ike[] = {"sk_d", "sk_ai", "sk_ar", "sk_ei", "sk_er", "sk_pi", "sk_pr", NULL};
+	static const char *const child[] = {"encr_i", "integ_i", "encr_r", "integ_r", NULL};
+	static const char *const hashes[][2] = {
+		{"SHA-1", "prfsha1"}, {"SHA2-256", "prfsha256"}, {"SHA2-384", "prfsha384"}, {"SHA2-512", "prfsha512"}};
+	json_t *file = vectors_load("ikev2_kdf.json"), *v;
+	size_t i, n = 0;
+
+	(void)state;
+	if (!file)
+		skip();
+	json_array_foreach(json_object_get(file, "vectors"), i, v) {
+		const char *prf = NULL;
+		char sk_d[256];
+
+		for (size_t k = 0; k < 4; k++)
+			if (strcmp(hashes[k][0], text_of(v, "hash")) == 0)
+				prf = hashes[k][1];
+		assert_non_null(prf);
+		n += same_material(ask_value(json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "op", "kdf", "of", "ike",
+						       "encr", "aes128gcm16", "prf", prf, "ni", text_of(v, "ni"), "nr",
+						       text_of(v, "nr"), "shared", text_of(v, "gir"), "spi_i",
+						       text_of(v, "spii"), "spi_r", text_of(v, "spir"))),
+				   ike, text_of(v, "dkm"));
+		if (!*text_of(v, "dkm_child"))
+			continue;
+		snprintf(sk_d, sizeof(sk_d), "%.*s", (int)strlen(text_of(v, "skeyseed")), text_of(v, "dkm"));
+		for (int pfs = 0; pfs < 2; pfs++)
+			n += same_material(ask_value(json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "op", "kdf", "of",
+							       "child", "encr", "aes256", "integ", "sha512", "prf", prf,
+							       "ni", text_of(v, "ni"), "nr", text_of(v, "nr"), "sk_d",
+							       sk_d, "shared", pfs ? text_of(v, "gir_new") : "")),
+					   child, text_of(v, pfs ? "dkm_child_dh" : "dkm_child"));
+	}
+	assert_true(n > 1000);
+	json_decref(file);
+}
+
+static void decode_errors(void **state)
+{
+	static const char *const rows[][2] = {
+		{"{\"op\":\"decode\"}", "datagram: missing"},
+		{"{\"op\":\"decode\",\"datagram\":\"0\"}", "not pairs of hex digits"},
+		{"{\"op\":\"decode\",\"datagram\":\"00\",\"keys\":7}", "keys: not a list"},
+		{"{\"op\":\"decode\",\"datagram\":\"00\",\"keys\":[\"x\"]}", "keys: line 0"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *v = ask_line(rows[i][0]);
+
+		if (!strstr(text_of(v, "error"), rows[i][1]))
+			fail_msg("%s: '%s', not '%s'", rows[i][0], text_of(v, "error"), rows[i][1]);
+		json_decref(v);
+	}
+}
+
+static void decode_of_wireshark(void **state)
+{
+	json_t *file = vectors_load("ikev2_ccm12_wireshark.json"), *m, *answer, *sk;
+	unsigned int opened = 0;
+	char line[512];
+	size_t i;
+
+	(void)state;
+	if (!file)
+		skip();
+	snprintf(line, sizeof(line), "%s,%s,%s,%s,\"AES-CCM-128 with 12 octet ICV [RFC5282]\",,,\"NONE [RFC4306]\"",
+		 text_of(file, "spi_i"), text_of(file, "spi_r"), text_of(file, "sk_ei"), text_of(file, "sk_er"));
+	json_array_foreach(json_object_get(file, "messages"), i, m) {
+		answer = ask_value(json_pack("{s:s,s:s,s:[s]}", "op", "decode", "datagram", text_of(m, "message"), "keys",
+					     line));
+		assert_null(json_object_get(json_object_get(answer, "ike"), "error"));
+		sk = json_array_get(json_object_get(json_object_get(answer, "ike"), "payloads"), 0);
+		if (strcmp(text_of(sk, "payload"), "SK") == 0) {
+			assert_string_equal(text_of(sk, "keys"), "right");
+			opened++;
+		}
+		json_decref(answer);
+	}
+	assert_int_equal(opened, 2);
+	json_decref(file);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,6 +589,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(dpdk_packets),
 		cmocka_unit_test(linux_packets),
 		cmocka_unit_test(mcgrew_packets),
+		cmocka_unit_test(kdf_errors),
+		cmocka_unit_test(kdf_of_nist),
+		cmocka_unit_test(decode_errors),
+		cmocka_unit_test(decode_of_wireshark),
 	};
 
 	(void)argc;

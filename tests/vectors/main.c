@@ -16,6 +16,8 @@ static const struct vec_op *const ops[] = {
 	&vec_esp_seal,
 	&vec_esp_open,
 	&vec_replay,
+	&vec_kdf,
+	&vec_decode,
 };
 
 enum { N_OPS = sizeof(ops) / sizeof(ops[0]) };

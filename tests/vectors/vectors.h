@@ -41,3 +41,4 @@ json_t *vec_hex_new(const uint8_t *p, size_t n);
 /* One file an operation. */
 extern const struct vec_op vec_esp_seal, vec_esp_open;
 extern const struct vec_op vec_replay;
+extern const struct vec_op vec_kdf, vec_decode;

@@ -31,6 +31,8 @@ struct capture *capture_open(const char *path, char *err, size_t errlen);
 /* 1 and the next frame of ours, 0 at the end, -1 with text in err: of a line, then it goes on behind it; or *fatal. */
 int capture_next(struct capture *c, struct frame *f, bool *fatal, char *err, size_t errlen);
 void capture_close(struct capture *c);
+
+/* ---- decode_frame.c ---- */
 /* What a UDP payload, without its port, or a line of hex is. */
 void frame_guess(struct frame *f, struct slice bytes);
 /* A packet that begins with its IP header. False when it is nothing of ours. */
