@@ -58,6 +58,11 @@ static int offer_child(struct ike_sa *ike, struct task *t, struct outcome *why)
 	t->nego = nego_new(ike, true, t->conf);
 	if (!t->nego)
 		return outcome_set(why, -ENOMEM, "no memory");
+	/* A reload may have given the IKE SA an equal copy: the child's conf lies in the task's. */
+	if (t->conn && t->nego->conn != t->conn) {
+		conn_conf_unref(t->nego->conn);
+		t->nego->conn = conn_conf_ref(t->conn);
+	}
 	return nego_offer(ike, t->nego, NULL, true, why);
 }
 
@@ -204,6 +209,7 @@ void initiator_checked(struct ike_sa *ike, const struct auth_fault *fault)
 		return;
 	}
 	auth_established(ike);
+	lifetime_take(ike, s->auth_lifetime);
 	if (s->childless) {
 		up_without_child(ike, t);
 		return;
@@ -272,6 +278,7 @@ void auth_response(struct ike_sa *ike, const struct ike_msg *msg)
 		reject_peer(ike, &f);
 		return;
 	}
+	s->auth_lifetime = lifetime_of(msg);
 	id_store(&msg->id_r, &theirs);
 	if (ike_set_remote_id(ike, &theirs) < 0) {
 		auth_fault_set(&f, IKE_C_no_memory, -ENOMEM, "no memory");

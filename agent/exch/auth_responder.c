@@ -29,6 +29,7 @@ static void auth_reply(struct ike_sa *ike, struct child_nego *n)
 	if (ike->setup->own_method->put)
 		ike->setup->own_method->put(ike, &chain);
 	auth_put_own(ike, &chain);
+	lifetime_put(ike, &chain);
 	if (n && n->error_notify)
 		msg_put_notify(&chain, IKE_PROTO_NONE, n->error_notify, slice_of(NULL, 0),
 			       slice_of(NULL, 0));

@@ -107,6 +107,7 @@ struct setup {
 	bool child_bad;
 	bool childless; /* IKE_AUTH speaks of no child: RFC 6023 */
 	bool initial_contact;
+	uint32_t auth_lifetime; /* initiator: seconds, as the responder said; 0 = nothing */
 };
 
 /* The peer's request across a wait. */
@@ -248,6 +249,10 @@ void resolve_start(struct ike_sa *ike, const char *host);
 void auth_start(struct ike_sa *ike);
 void auth_response(struct ike_sa *ike, const struct ike_msg *msg);
 void auth_request(struct ike_sa *ike, const struct ike_msg *msg);
+/* auth_lifetime.c, RFC 4478: what a responder says, what it said (0: nothing), and to act on it as initiator. */
+void lifetime_put(const struct ike_sa *ike, struct msg_wr *chain);
+uint32_t lifetime_of(const struct ike_msg *msg);
+void lifetime_take(struct ike_sa *ike, uint32_t seconds);
 /* auth_cert.c: of IKE_SA_INIT and IKE_AUTH */
 void hashes_put(struct msg_wr *chain);
 void hashes_take(struct setup *s, const struct ike_msg *msg);

@@ -180,6 +180,7 @@ void informational_request(struct ike_sa *ike, const struct ike_msg *msg)
 		peer_deletes_children(ike, msg);
 		return;
 	}
+	lifetime_take(ike, lifetime_of(msg));
 	reply_empty(ike);
 	if (!error)
 		return;

@@ -658,6 +658,36 @@ static void reload_while_it_signs(void **state)
 	advance(60000);
 }
 
+/* ---- RFC 4478 ------------------------------------------------------------------------------------------------- */
+
+/* The responder says how long its belief lasts; the initiator, which has no such time, authenticates anew before. */
+static void auth_lifetime(void **state)
+{
+	static const struct side b = {"reauth_time = 1h", "certs = ../../b-P-256.pem \n id = b.example",
+				      "id = a.example", "b-P-256"},
+				 a_sooner = {"reauth_time = 10m", "certs = ../../a-rsa.pem \n id = a.example",
+					     "id = b.example", "a-rsa"};
+	uint64_t at, spi;
+
+	(void)state;
+	accepted(&a_rsa, &b_ec);
+	assert_int_equal(first_ike(A)->reauth_ms, 0);
+	end_all();
+	accepted(&a_rsa, &b);
+	at = first_ike(A)->reauth_ms;
+	assert_true(at > w.now + 2600 * 1000 && at < w.now + 3600 * 1000);
+	spi = first_ike(A)->spi_i;
+	advance(at - w.now + 5000);
+	assert_one_pair();
+	assert_true(first_ike(A)->spi_i != spi);
+	assert_true(first_ike(A)->initiator);
+	end_all();
+	/* what is sooner of ours stays */
+	accepted(&a_sooner, &b);
+	assert_true(first_ike(A)->reauth_ms <= w.now + 600 * 1000);
+	end_all();
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_open, world_close)
@@ -683,6 +713,7 @@ int main(void)
 		T(no_private_key),
 		T(gone_while_it_signs),
 		T(reload_while_it_signs),
+		T(auth_lifetime),
 	};
 #undef T
 
