@@ -117,12 +117,6 @@ static void cmd_get_authorities(struct client *cl, struct slice body)
 	empty_list(cl, "authorities");
 }
 
-static void cmd_get_keys(struct client *cl, struct slice body)
-{
-	(void)body;
-	empty_list(cl, "keys");
-}
-
 /* Names alone: the secrets themselves are in another process. */
 static void cmd_get_shared(struct client *cl, struct slice body)
 {
@@ -153,7 +147,7 @@ static const struct {
 	{"list-keys", cmd_list_keys},
 	{"list-conns", cmd_list_conns},
 	{"list-policies", cmd_list_policies},
-	{"list-certs", cmd_empty},
+	{"list-certs", cmd_list_certs},
 	{"list-authorities", cmd_empty},
 	{"get-conns", cmd_get_conns},
 	{"get-pools", cmd_empty},
@@ -183,6 +177,7 @@ static const struct {
 	{"show-policies", cmd_show_policies},
 	{"show-drops", cmd_show_drops},
 	{"show-plane", cmd_show_plane},
+	{"show-keys", cmd_show_keys},
 	{"show-algorithms", cmd_show_algorithms},
 	{"show-ike-limits", cmd_show_ike_limits},
 };

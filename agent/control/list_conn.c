@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "control_int.h"
 
+#include "agent/cred/cred.h"
+#include "common/settings_table.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,17 +39,28 @@ static void empty_list(struct vici_wr *v, const char *key)
 	vici_list_end(v);
 }
 
+static void write_list(struct vici_wr *v, const char *key, const char *list)
+{
+	char item[CRED_LIST_MAX];
+
+	vici_list(v, key);
+	while (settings_item(&list, item, sizeof(item)))
+		if (item[0])
+			vici_item(v, item);
+	vici_list_end(v);
+}
+
 static void write_auth(struct vici_wr *v, const char *section, enum conf_auth auth,
-		       const struct conf_id *id)
+		       const struct conf_id *id, const struct cred_rules *cred)
 {
 	vici_section(v, section);
 	vici_kv(v, "class", auth == CONF_AUTH_PSK ? "pre-shared key" : "public key");
 	if (id->text[0] && !id->any)
 		vici_kv(v, "id", id->text);
 	empty_list(v, "groups");
-	empty_list(v, "cert_policy");
-	empty_list(v, "certs");
-	empty_list(v, "cacerts");
+	write_list(v, "cert_policy", cred->cert_policy);
+	write_list(v, "certs", cred->certs);
+	write_list(v, "cacerts", cred->cacerts);
 	vici_section_end(v);
 }
 
@@ -123,8 +137,8 @@ static void write_conn(struct vici_wr *v, const struct conn_conf *c)
 	vici_kv(v, "unique", unique_text(c->unique));
 	if (c->dpd_delay)
 		vici_kvf(v, "dpd_delay", "%llu", (unsigned long long)c->dpd_delay);
-	write_auth(v, "local-1", c->local_auth, c->local_id);
-	write_auth(v, "remote-1", c->remote_auth, c->remote_id);
+	write_auth(v, "local-1", c->local_auth, c->local_id, c->local_cred);
+	write_auth(v, "remote-1", c->remote_auth, c->remote_id, c->remote_cred);
 	vici_section(v, "children");
 	for (unsigned int i = 0; i < c->n_children; i++)
 		write_child(v, &c->child[i]);

@@ -103,9 +103,17 @@ again "another kind of key"
 no "another kind of key" 'AUTHENTICATION_FAILED' gb auth_weak
 check "gb says why" log_has gb agent 'not allowed'
 # lists, without a secret
-: 
+gw_has() { local g=$1 pattern=$2; shift 2; xd "$g" "$@" | grep -qE "$pattern"; }
+check "certificates" gw_has ga 'certificate +O=lab, CN=ga.example +O=lab, CN=ca .*yes .*ga-rsa.pem' show certs
+check "CAs" gw_has ga 'CA +O=lab, CN=ca' show certs
+check "keys by id and file" gw_has ga 'RSA +2048 +[0-9a-f]{40} +private/ga-rsa.key' show keys
+check "as JSON" sh -c "$BUILD/xdpsec -s $W/ga/run/xdpsecd.vici --json show certs | jq -e '[.[] | select(.private_key)] | length == 1'"
 if command -v swanctl >/dev/null; then
-    :
+    sw ga --list-certs >"$W/certs" 2>&1
+    check "swanctl --list-certs" grep -q 'subject: *"O=lab, CN=ga.example"' "$W/certs"
+    check "swanctl sees the private key" grep -q 'has private key' "$W/certs"
+    sw ga --list-certs --type x509 --flag ca >"$W/certs" 2>&1
+    check "swanctl: CAs alone" sh -c "! grep -q ga.example $W/certs && grep -q 'CN=ca' $W/certs"
 fi
 grep -rl 'PRIVATE KEY' "$W"/g?/*.log && fail "a key is in a log"
 # what cannot be read is named, and the configuration stays

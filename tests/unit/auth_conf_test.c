@@ -94,8 +94,8 @@ static void mistakes(void **state)
 		"", "psk-sha256", "sha256", "2048", "ike:", "rsa-", "rsa--sha256", "rsa-sha3", "rsa-20x", "rsa-0",
 		"rsa-99999", "pubkey-2048", "ed25519-256", "-rsa", "RSA", "ike:psk", "psk,rsa", "eap", "eap-tls",
 		"xauth", "any", "bliss", "rsa/oaep",
-		"rsa-sha256-sha256-sha256-sha256-sha256-sha256-sha256-sha256-sha256-sha256-sha256-sha256-sha256-"
-		"sha256-sha256-sha256-sha256-sha256-sha256",
+		("rsa-sha256-sha256-sha256-sha256-sha256-sha256-sha256-sha256-sha256-sha256-sha256-sha256-sha256-"
+		"sha256-sha256-sha256-sha256-sha256-sha256"),
 	};
 	struct conf_auth_rules r;
 	char err[256];

@@ -129,6 +129,8 @@ int run_set(const struct cli *cli);
 json_t *conn_array(const struct cli *cli);
 int run_show_conn(const struct cli *cli);
 int run_show_policy(const struct cli *cli);
+int run_show_certs(const struct cli *cli);
+int run_show_keys(const struct cli *cli);
 int run_show_drop(const struct cli *cli);
 int run_show_algorithms(const struct cli *cli);
 int run_show_counters(const struct cli *cli);

@@ -44,6 +44,8 @@ static const struct command {
 	{"show sa", run_show_sa, OPT_KEYS, 0, "[--with-keys]", "IKE SAs and their Child SAs; with keys: those of the IKE SAs"},
 	{"show policy", run_show_policy, 0, 0, "", "what the classifier knows, with counts"},
 	{"show conn", run_show_conn, 0, 0, "", "configured connections"},
+	{"show certs", run_show_certs, 0, 0, "", "certificates, raw keys and CRLs that were read"},
+	{"show keys", run_show_keys, 0, 0, "", "private keys that can sign, by id and file"},
 	{"show drop", run_show_drop, OPT_ALL, 0, "[--all]", "dropped packets by reason"},
 	{"show plane", run_show_plane, 0, 0, "", "engine, ports and sockets"},
 	{"show algorithms", run_show_algorithms, 0, 0, "",
