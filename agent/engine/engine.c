@@ -239,6 +239,7 @@ struct engine *engine_open(struct event_base *base, const struct gateway_conf *g
 	e->retire_grace_ms = (uint64_t)gw->ike.delete_rekeyed_delay_s * 1000;
 	e->spi_budget = (struct log_budget)LOG_BUDGET_INIT;
 	e->leak_budget = (struct log_budget)LOG_BUDGET_INIT;
+	e->refused_budget = (struct log_budget)LOG_BUDGET_INIT;
 	TAILQ_INIT(&e->due);
 	r = open_parts(e, gw, err, errlen);
 	if (r) {

@@ -149,7 +149,7 @@ static int install_end(struct install *in, int error, const struct plane_ack *ac
 	if (!h || h->state != HALF_ADDING)
 		return -ECANCELED;
 	if (error && ack) {
-		log_line(LOG_CHILD, 1, "the dataplane refused SA %08x: %s", h->row.spi,
+		log_limited(&in->e->refused_budget, LOG_CHILD, 1, "the dataplane refused SA %08x: %s", h->row.spi,
 			 ack->text[0] ? ack->text : strerror(-error));
 		h->state = HALF_NONE;
 		return error;

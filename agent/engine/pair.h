@@ -63,7 +63,7 @@ struct engine {
 	int lock_fd;	     /* of the pin directory: one agent */
 	bool open;	     /* the maps are ours */
 	bool closing;	     /* answers reach nobody any more */
-	struct log_budget spi_budget, leak_budget;
+	struct log_budget spi_budget, leak_budget, refused_budget;
 };
 
 uint64_t engine_now_ms(void);	   /* CLOCK_MONOTONIC */

@@ -21,6 +21,7 @@ struct policies {
 	struct policy_set *sets;
 	struct policy_ref *refs;
 	TAILQ_HEAD(, policy_set) lacking;
+	struct log_budget moved_budget; /* peers with the same selectors */
 };
 
 /* FNV-1a: only spreads and tells apart; equality is checked row by row. */
@@ -225,7 +226,7 @@ static int row_put(struct policies *p, struct policy_set *s, uint32_t i)
 	held = err == -EEXIST ? ref_find(p, id) : NULL;
 	if (!held || held->set == s)
 		return err;
-	log_line(LOG_KERNEL, 1, "policy %u of %s serves %s from now on: same selectors", id,
+	log_limited(&p->moved_budget, LOG_KERNEL, 1, "policy %u of %s serves %s from now on: same selectors", id,
 		 held->set->child, s->child);
 	return ref_move(p, held, s, i);
 }
@@ -443,6 +444,7 @@ struct policies *policies_open(struct xs_maps *m)
 	if (!p)
 		return NULL;
 	p->maps = m;
+	p->moved_budget = (struct log_budget)LOG_BUDGET_INIT;
 	TAILQ_INIT(&p->lacking);
 	p->index = xs_policies_open(m);
 	if (!p->index) {

@@ -88,7 +88,7 @@ void acquire(struct agent *a, const struct engine_event *ev)
 		return;
 	}
 	q->until_ms = now + a->gw.ike.acquire_timeout_s * 1000ull;
-	log_line(LOG_CHILD, 1, "creating acquire job for CHILD_SA %s of %s", ev->child, ev->conn);
+	log_limited(&a->core->log_engine, LOG_CHILD, 1, "creating acquire job for CHILD_SA %s of %s", ev->child, ev->conn);
 	trigger_of(&ev->tuple, &trigger);
 	intend_for(a, ev->conn, ev->child, &trigger, 0);
 }

@@ -68,7 +68,7 @@ static bool intent_run(struct agent *a, const struct intent *in)
 	if (err == -ENOTCONN)
 		return false;
 	if (err && err != -EALREADY)
-		log_line(LOG_CHILD, 1, "initiating CHILD_SA %s failed: %s", in->child, o.text);
+		log_limited(&a->core->log_engine, LOG_CHILD, 1, "initiating CHILD_SA %s failed: %s", in->child, o.text);
 	return true;
 }
 

@@ -65,6 +65,13 @@ int agent_core_open(struct agent *a)
 	TAILQ_INIT(&core->over);
 	core->log_bad = (struct log_budget)LOG_BUDGET_INIT;
 	core->log_auth = (struct log_budget)LOG_BUDGET_INIT;
+	core->log_engine = (struct log_budget)LOG_BUDGET_INIT;
+	for (unsigned int i = 0; i < LOG_PEERS; i++) {
+		core->log_peer[i] = (struct log_budget){
+			.burst = LOG_PEER_BURST, .interval_ms = LOG_PEER_MS, .tokens = LOG_PEER_BURST};
+		core->log_detail[i] = (struct log_budget){
+			.burst = LOG_DETAIL_BURST, .interval_ms = LOG_DETAIL_MS, .tokens = LOG_DETAIL_BURST};
+	}
 	/* A peer that connects makes half a dozen lines. */
 	core->log_init = (struct log_budget){.burst = 60, .interval_ms = 100, .tokens = 60};
 	core->answer_ms = sa_now_ms();

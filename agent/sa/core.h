@@ -23,6 +23,16 @@ struct conn_sas {
 	UT_hash_handle hh;
 };
 
+/* Lines about one peer, however often it comes back: so many at once, then one an interval; more for levels that are
+ * off by default. Peers that share a place share its lines. */
+enum {
+	LOG_PEERS = 1024,
+	LOG_PEER_BURST = 300,
+	LOG_PEER_MS = 100,
+	LOG_DETAIL_BURST = 2000,
+	LOG_DETAIL_MS = 10,
+};
+
 enum {
 	SOURCE_GRACE_MS = 1000, /* a half-open IKE SA does not count against its source before */
 	SOURCE_BURST = 200,	/* ... but so many at once, times the threshold, are enough */
@@ -133,7 +143,8 @@ struct agent_core {
 	uint64_t counter[IKE_COUNTERS_N];
 	uint64_t answer_ms;
 	uint32_t answer_tokens;
-	struct log_budget log_init, log_bad, log_auth;
+	struct log_budget log_init, log_bad, log_auth, log_engine;
+	struct log_budget log_peer[LOG_PEERS], log_detail[LOG_PEERS]; /* by hash of who is at the other end */
 	struct version_peers version_peers;
 	uint8_t chain[32768]; /* payloads being written */
 	uint8_t out[IKE_MSG_MAX + 1];
@@ -161,6 +172,8 @@ struct conn_sas *conn_sas_find(const struct agent *a, const char *conn);
 /* Established or dead. */
 void ike_attempt_over(struct ike_sa *ike);
 bool id_same(const struct conf_id *a, const struct conf_id *b);
+/* Spreads an identity; equal ones have one value. */
+uint32_t id_hash(uint32_t h, const struct conf_id *id);
 /* Authenticated: found by its identities from now on, until it is dead. */
 void ike_index_peers(struct ike_sa *ike);
 /* Authenticated IKE SAs of the same two identities with the role `initiator` of ours, newest first; prev NULL at first. */

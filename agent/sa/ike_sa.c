@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *const state_names[IKE_STATES] = {
 	[IKE_CREATED] = "CREATED",	   [IKE_CONNECTING] = "CONNECTING",
@@ -64,21 +65,39 @@ int ike_state_set(struct ike_sa *ike, enum ike_state to)
 	return 0;
 }
 
+/* Whose lines these are: anybody's, before a peer has proved itself to us; then its own, or those of whom we call. */
+static struct log_budget *budget_of(const struct ike_sa *ike, int level)
+{
+	struct agent_core *core = ike->agent->core;
+	uint32_t h;
+
+	if (!ike->initiator && !ike->authenticated)
+		return &core->log_init;
+	h = ike->authenticated ? id_hash(INDEX_SEED, ike->remote_id)
+			       : index_hash(INDEX_SEED, ike_conn_name(ike), strlen(ike_conn_name(ike)));
+	return level > LOG_LEVEL_DEFAULT ? &core->log_detail[h % LOG_PEERS] : &core->log_peer[h % LOG_PEERS];
+}
+
 void ike_log_group(const struct ike_sa *ike, enum log_group group, int level, const char *fmt, ...)
 {
-	char line[LOG_LINE_MAX];
+	char line[LOG_LINE_MAX], more[48] = "";
+	struct log_budget *b;
 	va_list ap;
 
 	if (!log_wanted(group, level))
 		return;
-	/* Anybody can make a responder say this. */
-	if (ike && !ike->initiator && !ike->authenticated && !log_budget(&ike->agent->core->log_init))
+	b = ike ? budget_of(ike, level) : NULL;
+	if (b && !log_budget(b))
 		return;
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
+	if (b && b->held_back)
+		snprintf(more, sizeof(more), " (%u lines held back)", b->held_back);
+	if (b)
+		b->held_back = 0;
 	if (ike)
-		log_line_sa(group, level, ike->conn ? ike->conn->name : NULL, ike->id, "%s", line);
+		log_line_sa(group, level, ike->conn ? ike->conn->name : NULL, ike->id, "%s%s", line, more);
 	else
 		log_line(group, level, "%s", line);
 }

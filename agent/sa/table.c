@@ -206,7 +206,7 @@ int ike_set_conn(struct ike_sa *ike, struct conn_conf *conn)
 }
 
 /* As id_equal compares: names without regard to case. */
-static uint32_t id_hash(uint32_t h, const struct conf_id *id)
+uint32_t id_hash(uint32_t h, const struct conf_id *id)
 {
 	uint8_t b[sizeof(id->b)];
 

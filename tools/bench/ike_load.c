@@ -56,6 +56,7 @@ static struct {
 	uint32_t count, parallel, step, first, again_ms, tries;
 	uint16_t group;
 	const char *psk, *remote_id;
+	const char *name; /* NULL: another for each */
 	bool half; /* IKE_SA_INIT alone: leaves half-open IKE SAs behind */
 	int seconds; /* give up then */
 } opt = {.count = 1000, .parallel = 32, .step = 1000, .again_ms = 2000, .tries = 5, .group = KE_CURVE25519, .psk = "secret", .seconds = 300};
@@ -245,7 +246,10 @@ static void send_auth(struct peer *p)
 	struct msg_wr chain;
 
 	memcpy(sa.p[0].spi, spi, sizeof(spi));
-	id.data = slice_of(name, (size_t)snprintf(name, sizeof(name), "client%u.example", p->number));
+	if (opt.name)
+		id.data = slice_of(opt.name, strlen(opt.name));
+	else
+		id.data = slice_of(name, (size_t)snprintf(name, sizeof(name), "client%u.example", p->number));
 	if (auth_of(p, true, &id, mac))
 		die("AUTH");
 	msg_wr_init(&chain, chain_buf, sizeof(chain_buf));
@@ -436,7 +440,7 @@ static void usage(void)
 {
 	fprintf(stderr, "usage: ike_load --to ADDR --from PREFIX --inner PREFIX --ts PREFIX [--count N] [--parallel N]\n"
 			"       [--step N] [--first N] [--ke x25519|modp2048|...] [--psk TEXT] [--remote-id NAME] [--seconds N]\n"
-			"       [--again MS] [--tries N] [--half] [--pid PID]...\n");
+			"       [--again MS] [--tries N] [--half] [--id NAME] [--pid PID]...\n");
 	exit(2);
 }
 
@@ -456,7 +460,7 @@ static void options(int argc, char **argv)
 	static const struct option longs[] = {
 		{"to", 1, 0, 't'}, {"from", 1, 0, 'f'}, {"inner", 1, 0, 'i'}, {"ts", 1, 0, 'r'}, {"count", 1, 0, 'n'},
 		{"parallel", 1, 0, 'p'}, {"step", 1, 0, 's'}, {"first", 1, 0, '1'}, {"ke", 1, 0, 'k'}, {"psk", 1, 0, 'x'},
-		{"remote-id", 1, 0, 'R'}, {"seconds", 1, 0, 'S'}, {"pid", 1, 0, 'P'}, {"half", 0, 0, 'H'}, {"again", 1, 0, 'A'}, {"tries", 1, 0, 'T'}, {0}};
+		{"remote-id", 1, 0, 'R'}, {"seconds", 1, 0, 'S'}, {"pid", 1, 0, 'P'}, {"half", 0, 0, 'H'}, {"id", 1, 0, 'I'}, {"again", 1, 0, 'A'}, {"tries", 1, 0, 'T'}, {0}};
 	const struct alg *ke;
 	struct ip_addr net;
 	unsigned int plen;
@@ -485,6 +489,7 @@ static void options(int argc, char **argv)
 		case 'x': opt.psk = optarg; break;
 		case 'R': opt.remote_id = optarg; break;
 		case 'S': opt.seconds = atoi(optarg); break;
+		case 'I': opt.name = optarg; break;
 		case 'H': opt.half = true; break;
 		case 'A': opt.again_ms = (uint32_t)atoi(optarg); break;
 		case 'T': opt.tries = (uint32_t)atoi(optarg); break;
