@@ -20,7 +20,7 @@
 	AEAD(ALG_CCM, "ccm", ENCR_AES_CCM_##icv, bits, icv, icv_bits, also, "AES_CCM_" #icv,       \
 	     "-CCM", "rfc4309(ccm(aes))", "aes-ccm", 3)
 
-/* RFC 4543 9: not for IKE, which has something to hide */
+/* RFC 4543 5.1: not for IKE, which has something to hide */
 #define GMAC(bits)                                                                                 \
 	{                                                                                          \
 		.type = IKE_T_ENCR, .mode = ALG_GMAC, .id = ENCR_NULL_AUTH_AES_GMAC,               \

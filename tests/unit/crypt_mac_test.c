@@ -63,7 +63,7 @@ static void check_counting(const struct alg *a, const struct mac_case *c, size_t
 		check(a, slice_of(key, c[i].key_len), slice_of(msg, c[i].msg_len), c[i].want);
 }
 
-/* RFC 3566 5, test cases 1 to 7; RFC 4434 3. */
+/* RFC 3566 4.6, test cases 1 to 7; RFC 4434 2.1. */
 static void test_xcbc(void **state)
 {
 	static const struct mac_case cases[] = {
