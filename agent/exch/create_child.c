@@ -359,6 +359,25 @@ static void on_ke_shared(struct ike_sa *ike, int error)
 		nego_install(ike, n, on_created);
 }
 
+/* RFC 7296 2.9: a packet asked, the peer left it out and gave what is there already: one more of that is of no use. */
+static bool superfluous(const struct ike_sa *ike, const struct task *t, struct outcome *why)
+{
+	const struct child_nego *n = t->nego;
+	const struct child_sa *c;
+
+	if (!t->trigger.given ||
+	    (ts_within(&t->trigger.local, &n->ts_local) && ts_within(&t->trigger.remote, &n->ts_remote)))
+		return false;
+	TAILQ_FOREACH (c, &ike->children, next) {
+		if (!child_up(c) || !ts_list_subset(&n->ts_local, c->ts_local) ||
+		    !ts_list_subset(&n->ts_remote, c->ts_remote))
+			continue;
+		outcome_set(why, -EPROTO, "peer's traffic selectors leave out the packet that asked");
+		return true;
+	}
+	return false;
+}
+
 void create_child_response(struct ike_sa *ike, const struct ike_msg *msg)
 {
 	struct task *t = task_active(ike);
@@ -375,7 +394,7 @@ void create_child_response(struct ike_sa *ike, const struct ike_msg *msg)
 		create_refused(ike, t, error);
 		return;
 	}
-	if (nego_answer(ike, n, msg, old, &why) < 0) {
+	if (nego_answer(ike, n, msg, old, &why) < 0 || superfluous(ike, t, &why)) {
 		struct task *del = task_new(ike, TASK_CHILD_DELETE, 0);
 
 		/* The peer has it installed. */

@@ -182,6 +182,14 @@ static void the_packet_leads(void **state)
 	packet(A, "10.1.0.9", "10.2.1.7");
 	run();
 	assert_int_equal(count_children(A), 2);
+	/* One that no child of the peer takes in: it answers with what is there already, and that does not add up. */
+	for (int i = 0; i < 5; i++) {
+		packet(A, "10.1.0.9", "10.2.3.7");
+		advance(40000);
+		assert_int_equal(count_children(A), 2);
+		assert_int_equal(count_children(B), 2);
+	}
+	check_flow(A);
 }
 
 static void the_packet_is_not_told(void **state)
