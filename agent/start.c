@@ -3,6 +3,7 @@
 
 #include "agent/cred/cred.h"
 #include "agent/crypt/crypt.h"
+#include "agent/fetch/fetch.h"
 #include "agent/keys/keys.h"
 #include "common/log.h"
 
@@ -82,6 +83,7 @@ int start_options(int argc, char **argv, struct start_options *opt)
 			break;
 		case OPT_NO_SANDBOX:
 			keys_allow_unsandboxed();
+			fetch_allow_unsandboxed();
 			break;
 		case OPT_RUN:
 			opt->run_dir = optarg;
