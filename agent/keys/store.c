@@ -36,6 +36,9 @@ static const struct kind *kind_of(const char *name)
 void store_init(struct store *s)
 {
 	TAILQ_INIT(&s->secrets);
+	TAILQ_INIT(&s->loose);
+	index_init(&s->listed);
+	index_init(&s->only);
 	TAILQ_INIT(&s->passphrases);
 	s->n = 0;
 }
@@ -85,6 +88,9 @@ void store_free(struct store *s)
 		TAILQ_REMOVE(&s->secrets, x, next);
 		secret_drop(x);
 	}
+	TAILQ_INIT(&s->loose);
+	index_free(&s->listed);
+	index_free(&s->only);
 	s->n = 0;
 }
 
@@ -296,6 +302,37 @@ static int read_passphrase(struct store *st, const struct kind *kind, const stru
 	return r;
 }
 
+/* Names compare without regard to case, so they spread without it. */
+static uint32_t id_spread(const struct ike_id *id)
+{
+	uint32_t h = index_hash(INDEX_SEED, &id->type, 1);
+
+	for (size_t i = 0; i < id->data.n; i++) {
+		uint8_t c = id->data.p[i] >= 'A' && id->data.p[i] <= 'Z' ? id->data.p[i] | 0x20 : id->data.p[i];
+
+		h = (h ^ c) * 0x01000193u;
+	}
+	return index_hash(h, "", 0);
+}
+
+/* By what store_find looks for it. */
+static void secret_index(struct store *st, struct store_secret *x)
+{
+	bool loose = x->n_ids == 0, one = x->n_ids > 0;
+
+	for (unsigned int i = 0; i < x->n_ids; i++) {
+		loose |= x->id[i].any;
+		one &= !x->id[i].any && id_bytes_equal(&x->id[0].id, &x->id[i].id);
+		x->id[i].of = x;
+		if (!x->id[i].any)
+			index_add(&st->listed, &x->id[i].listed, id_spread(&x->id[i].id));
+	}
+	if (loose)
+		TAILQ_INSERT_TAIL(&st->loose, x, next_loose);
+	if (one)
+		index_add(&st->only, &x->only, id_spread(&x->id[0].id));
+}
+
 static int read_section(struct store *st, const struct settings *s, struct settings_error *err)
 {
 	const struct kind *kind = kind_of(s->name);
@@ -329,7 +366,8 @@ static int read_section(struct store *st, const struct settings *s, struct setti
 		x->id = shrunk ? shrunk : x->id;
 	}
 	TAILQ_INSERT_TAIL(&st->secrets, x, next);
-	st->n++;
+	x->place = st->n++;
+	secret_index(st, x);
 	return 0;
 }
 
@@ -390,24 +428,45 @@ static bool lists_only(const struct store_secret *x, const struct ike_id *id)
 	return x->n_ids > 0;
 }
 
+struct search {
+	const struct ike_id *local, *remote;
+	const struct store_secret *best;
+	int rank;
+};
+
+static bool better(const struct store_secret *x, int rank, const struct search *s)
+{
+	if (rank != s->rank)
+		return rank > s->rank;
+	return x->n_ids != s->best->n_ids ? x->n_ids < s->best->n_ids : x->place < s->best->place;
+}
+
+static void consider(struct search *s, const struct store_secret *x)
+{
+	int l = fit(x, s->local), r = fit(x, s->remote), rank;
+
+	if (r == FIT_NO && lists_only(x, s->local))
+		r = FIT_ANY;
+	rank = r * 4 + l;
+	if (r == FIT_NO || !better(x, rank, s))
+		return;
+	s->rank = rank;
+	s->best = x;
+}
+
+/* Only those that can fit are looked at: who lists the remote identity, who lists the local one alone, who lists anybody. */
 const struct store_secret *store_find(const struct store *s, const struct ike_id *local,
 				      const struct ike_id *remote)
 {
-	const struct store_secret *x, *best = NULL;
-	int best_rank = 0;
+	struct search search = {.local = local, .remote = remote};
+	const struct store_secret *x;
+	struct index_node *n;
 
-	TAILQ_FOREACH (x, &s->secrets, next) {
-		int l = fit(x, local), r = fit(x, remote), rank;
-
-		if (r == FIT_NO && lists_only(x, local))
-			r = FIT_ANY;
-		if (r == FIT_NO)
-			continue;
-		rank = r * 4 + l;
-		if (rank > best_rank || (rank == best_rank && x->n_ids < best->n_ids)) {
-			best_rank = rank;
-			best = x;
-		}
-	}
-	return best;
+	for (n = index_find(&s->listed, id_spread(remote)); n; n = index_next(n))
+		consider(&search, index_owner(n, struct store_id, listed)->of);
+	for (n = index_find(&s->only, id_spread(local)); n; n = index_next(n))
+		consider(&search, index_owner(n, struct store_secret, only));
+	TAILQ_FOREACH (x, &s->loose, next_loose)
+		consider(&search, x);
+	return search.best;
 }

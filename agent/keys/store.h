@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "agent/sa/index.h"
 #include "agent/wire/msg.h"
 #include "common/secret.h"
 #include "common/settings.h"
@@ -10,14 +11,19 @@
 /* The long-term secrets of one swanctl.conf, in the keys role alone. */
 enum { STORE_SECRET_MAX = 4096, STORE_IDS_MAX = 64 };
 
+struct store_secret;
 struct store_id {
+	struct index_node listed;
+	struct store_secret *of;
 	bool any;	  /* %any */
 	struct ike_id id; /* data is owned */
 	char *text;	  /* as configured */
 };
 
 struct store_secret {
-	TAILQ_ENTRY(store_secret) next;
+	TAILQ_ENTRY(store_secret) next, next_loose;
+	struct index_node only; /* when all ids are one */
+	unsigned int place;	/* in the file */
 	char *kind, *name;
 	struct store_id *id;
 	unsigned int n_ids;
@@ -34,6 +40,9 @@ struct store_passphrase {
 
 struct store {
 	TAILQ_HEAD(, store_secret) secrets;
+	TAILQ_HEAD(, store_secret) loose; /* those without ids or with %any: tried always */
+	struct index listed;		  /* struct store_id by identity */
+	struct index only;		  /* struct store_secret by its one identity */
 	TAILQ_HEAD(, store_passphrase) passphrases;
 	unsigned int n; /* of secrets */
 };
