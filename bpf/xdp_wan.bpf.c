@@ -52,18 +52,15 @@ static __always_inline int ike(struct xdp_md *ctx, const struct xs_ctl *c, const
 	return xs_xdp_drop(XS_DROP_ike_budget);
 }
 
-static __always_inline bool slot_matches(const struct xs_sa_slot *s, const struct xs_pkt *pkt,
-					 bool encap)
+/*
+ * In UDP or not, from whatever port: RFC 7296 2.23-4 and 2.23-9 want both taken at any time, and a NAT may change the
+ * peer's port; the dataplane says so once it is proved.
+ */
+static __always_inline bool slot_matches(const struct xs_sa_slot *s, const struct xs_pkt *pkt)
 {
 	const xs_word *a = (const void *)&s->dst, *b = (const void *)&pkt->tuple.dst;
 
-	if (!pkt->spi || *(volatile __u32 *)&s->spi != pkt->spi || a[0] != b[0] || a[1] != b[1])
-		return false;
-	/* Behind a NAT the peer's port may change any time; the dataplane says so once it is
-	 * proved. */
-	if (encap)
-		return s->dport && s->dport == pkt->tuple.dport;
-	return !s->dport;
+	return pkt->spi && *(volatile __u32 *)&s->spi == pkt->spi && a[0] == b[0] && a[1] == b[1];
 }
 
 static __always_inline int unknown_spi(struct xdp_md *ctx, const struct xs_pkt *pkt)
@@ -76,13 +73,13 @@ static __always_inline int unknown_spi(struct xdp_md *ctx, const struct xs_pkt *
 }
 
 static __always_inline int esp(struct xdp_md *ctx, const struct xs_ctl *c, const struct xs_port *p,
-			       const struct xs_pkt *pkt, bool encap)
+			       const struct xs_pkt *pkt)
 {
 	__u32 slot = pkt->spi & ((__u32)c->sa_slots - 1);
 	struct xs_sa_slot *s = bpf_map_lookup_elem(&sa_slot, &slot);
 	struct xs_meta meta = {.kind = XS_META_IN, .slot = slot, .l3 = pkt->l3};
 
-	if (!s || !slot_matches(s, pkt, encap))
+	if (!s || !slot_matches(s, pkt))
 		return unknown_spi(ctx, pkt);
 	xs_count(&sa_rx, slot, pkt->len);
 	if (s->engine == XS_ENGINE_KERNEL)
@@ -149,7 +146,7 @@ int xdp_wan(struct xdp_md *ctx)
 	if (pkt.tuple.protocol == IPPROTO_ESP) {
 		if (pkt.fragment != XS_WHOLE)
 			return XDP_PASS;
-		return esp(ctx, c, p, &pkt, false);
+		return esp(ctx, c, p, &pkt);
 	}
 	if (xs_is_nd(&pkt))
 		return XDP_PASS;
@@ -161,7 +158,7 @@ int xdp_wan(struct xdp_md *ctx)
 		if (pkt.keepalive)
 			return XDP_PASS;
 		if (pkt.spi && pkt.fragment == XS_WHOLE)
-			return esp(ctx, c, p, &pkt, true);
+			return esp(ctx, c, p, &pkt);
 		return ike(ctx, c, &pkt);
 	}
 	if (pkt.tuple.dport == ike_port && ike_port)

@@ -120,10 +120,9 @@ static void known_spi_over_ipv6(void **state)
 		       .ext = {60, 60, 60, 60, 60, 60, 60, 60, 60}, .n_ext = 9);
 	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_malformed, FROM_PEER6, .protocol = 60,
 		       .body = "\x32\x00", .body_len = 2);
-	/* the same SPI on our other address, and on UDP */
+	/* the same SPI on our other address */
 	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, .src = PEER6, .dst = "2001:db8:1::1",
 		       ESP(esp_body));
-	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, FROM_PEER6, UDP(4500, 4500, esp_body));
 	assert_int_equal(xs_sa_in_del(&fx.maps, SPI), 0);
 	sa_put(SPI_ENCAP, OURS6, 4500, XS_ENGINE_DATAPLANE);
 	fx_expect_spec(fx.wan, XDP_REDIRECT, 0, FROM_PEER6, UDP(61000, 4500, encap_body));
@@ -162,8 +161,6 @@ static void the_whole_spi_and_address_count(void **state)
 	/* another address of ours */
 	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, .src = PEER, .dst = "10.1.0.1",
 		       ESP(esp_body));
-	/* plain ESP and ESP in UDP are not the same SA */
-	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, FROM_PEER, UDP(4500, 4500, esp_body));
 	assert_int_equal(xs_sa_in_del(&fx.maps, SPI), 0);
 	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, FROM_PEER, ESP(esp_body));
 }
@@ -205,7 +202,6 @@ static void encapsulated(void **state)
 	expect_meta(SLOT + 1, 14);
 	/* the NAT chose another port for the peer: still its SA */
 	fx_expect_spec(fx.wan, XDP_REDIRECT, 0, FROM_PEER, UDP(61001, 4500, encap_body));
-	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, FROM_PEER, ESP(encap_body));
 	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, FROM_PEER,
 		       UDP(4500, 4500, other_body));
 	/* not our port: an ordinary datagram */
@@ -214,6 +210,27 @@ static void encapsulated(void **state)
 	fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER, UDP(4500, 4500, no_keepalive));
 	xsk_on(false);
 	assert_int_equal(xs_sa_in_del(&fx.maps, SPI_ENCAP), 0);
+}
+
+/* RFC 7296 2.23: in UDP or not, whatever was agreed on. */
+static void either_form_at_any_time(void **state)
+{
+	(void)state;
+	fx_need_root();
+	sa_put(SPI_ENCAP, OURS, 4500, XS_ENGINE_DATAPLANE);
+	sa_put(SPI, OURS, 0, XS_ENGINE_DATAPLANE);
+	xsk_on(true);
+	fx_expect_spec(fx.wan, XDP_REDIRECT, 0, FROM_PEER, ESP(encap_body));
+	expect_meta(SLOT + 1, 14);
+	fx_expect_spec(fx.wan, XDP_REDIRECT, 0, FROM_PEER, UDP(4500, 4500, esp_body));
+	expect_meta(SLOT, 14);
+	fx_expect_spec(fx.wan, XDP_REDIRECT, 0, FROM_PEER, UDP(61001, 4500, esp_body));
+	/* port 500 is IKE's alone */
+	fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER, UDP(500, 500, esp_body));
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, FROM_PEER6, ESP(encap_body));
+	xsk_on(false);
+	assert_int_equal(xs_sa_in_del(&fx.maps, SPI_ENCAP), 0);
+	assert_int_equal(xs_sa_in_del(&fx.maps, SPI), 0);
 }
 
 static void outer_fragments_of_esp_pass(void **state)
@@ -368,6 +385,7 @@ int main(void)
 	    cmocka_unit_test(unknown_spi_raises_a_limited_event),
 	    cmocka_unit_test(esp_of_others_passes),
 	    cmocka_unit_test(encapsulated),
+	    cmocka_unit_test(either_form_at_any_time),
 	    cmocka_unit_test(outer_fragments_of_esp_pass),
 	    cmocka_unit_test(ike_passes_under_a_budget),
 	    cmocka_unit_test(cleartext_that_a_policy_protects),
