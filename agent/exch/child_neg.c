@@ -202,6 +202,8 @@ int nego_answer(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *
 	if (old && (!ts_list_subset(old->ts_local, &local) || !ts_list_subset(old->ts_remote, &remote)))
 		return outcome_set(why, -EPROTO,
 				   "peer narrowed the traffic selectors of a CHILD_SA in use");
+	if (!n->first && !nonce_fits(msg->nonce, ike->suite.prf))
+		return outcome_set(why, -EPROTO, "peer's nonce is too short for the PRF");
 	if (msg_notify(msg, N_ADDITIONAL_TS_POSSIBLE))
 		ike_log_group(ike, LOG_CHILD, 1,
 			      "received ADDITIONAL_TS_POSSIBLE: the peer takes the other selectors of %s in a "
@@ -342,6 +344,11 @@ static void log_no_proposal(struct ike_sa *ike, const struct child_nego *n, cons
 		ike_log_group(ike, LOG_CHILD, 1, "no acceptable ESP proposal for CHILD_SA %s", n->conf->name);
 }
 
+static bool behind_nat(const struct ike_sa *ike)
+{
+	return ike->nat_local || ike->nat_remote || ike->nat_forced;
+}
+
 uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *msg,
 		     const struct child_sa *old, bool first)
 {
@@ -349,6 +356,14 @@ uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_
 
 	if (!msg_has(msg, IKE_PL_SA) || !msg_has(msg, IKE_PL_TSI) || !msg_has(msg, IKE_PL_TSR))
 		return N_INVALID_SYNTAX;
+	if (!first && !nonce_fits(msg->nonce, ike->suite.prf))
+		return N_INVALID_SYNTAX;
+	/* RFC 7296 2.23-3: a NAT, and the peer stays where there is no ESP in UDP. */
+	if (behind_nat(ike) && !ike->floated) {
+		ike_log_group(ike, LOG_CHILD, 1, "refusing a CHILD_SA: there is a NAT, and the peer stays on port %u",
+			      ike->local.port);
+		return N_NO_ADDITIONAL_SAS;
+	}
 	answer_mode(ike, n, msg, old);
 	if (old) {
 		n->old_id = old->id;
@@ -475,7 +490,7 @@ static struct child_sa *make_child(struct ike_sa *ike, struct child_nego *n)
 	c->suite = n->suite;
 	c->mode = n->transport ? CONF_MODE_TRANSPORT : CONF_MODE_TUNNEL;
 	c->no_tfc = n->no_tfc;
-	c->encap = ike->nat_local || ike->nat_remote || ike->nat_forced;
+	c->encap = behind_nat(ike);
 	c->spi_in = n->spi_in;
 	c->spi_out = n->spi_out;
 	if (!n->reqid)

@@ -271,6 +271,10 @@ static bool take_answer(struct ike_sa *ike, const struct ike_msg *msg, const str
 		ike_log(ike, 1, "peer answered with another key exchange method");
 		return false;
 	}
+	if (!nonce_fits(msg->nonce, ike->suite.prf)) {
+		ike_log(ike, 1, "peer answered with a nonce of %zu bytes, too short for the PRF", msg->nonce.n);
+		return false;
+	}
 	s->msg_r = malloc(datagram.n);
 	if (!s->msg_r)
 		return false;

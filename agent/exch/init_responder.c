@@ -89,6 +89,14 @@ static struct conn_conf *choose(struct agent *a, const struct ike_msg *msg, cons
 		plain_notify(a, &msg->hdr, path, N_NO_PROPOSAL_CHOSEN, slice_of(NULL, 0));
 		return NULL;
 	}
+	if (!nonce_fits(msg->nonce, proposal_find(chosen, IKE_T_PRF)->id)) {
+		core_count(a, bad_syntax);
+		log_limited(&a->core->log_init, LOG_IKE, 1,
+			    "nonce of %zu bytes from %s is too short for the PRF, sending INVALID_SYNTAX",
+			    msg->nonce.n, endpoint_str(&path->remote, from));
+		plain_notify(a, &msg->hdr, path, N_INVALID_SYNTAX, slice_of(NULL, 0));
+		return NULL;
+	}
 	ke = proposal_find(chosen, IKE_T_KE);
 	if (!ke || ke->id == msg->ke.group)
 		return conn;

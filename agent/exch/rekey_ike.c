@@ -313,7 +313,8 @@ static bool take_answer(struct ike_sa *ike, struct ike_nego *n, const struct ike
 		return false;
 	proposals_prepare(ike->conn->ike, spi_bytes(n->spi_own, spi).p, 8, false, &offer);
 	if (proposal_verify(&offer, &msg->sa, &n->chosen) < 0 || take_chosen(n) < 0 ||
-	    n->suite.ke != n->kx.group || msg->ke.group != n->kx.group)
+	    n->suite.ke != n->kx.group || msg->ke.group != n->kx.group ||
+	    !nonce_fits(msg->nonce, n->suite.prf))
 		return false;
 	n->nr.n = (uint16_t)msg->nonce.n;
 	memcpy(n->nr.b, msg->nonce.p, msg->nonce.n);
@@ -409,6 +410,8 @@ static uint16_t take_request(struct ike_sa *ike, struct ike_nego *n, const struc
 		core_count(ike->agent, no_proposal);
 		return N_NO_PROPOSAL_CHOSEN;
 	}
+	if (!nonce_fits(msg->nonce, n->suite.prf))
+		return N_INVALID_SYNTAX;
 	n->kx.group = n->suite.ke;
 	n->ni.n = (uint16_t)msg->nonce.n;
 	memcpy(n->ni.b, msg->nonce.p, msg->nonce.n);

@@ -339,6 +339,13 @@ void natd_hash(uint64_t spi_i, uint64_t spi_r, const struct endpoint *e, uint8_t
 		memset(out, 0, 20);
 }
 
+bool nonce_fits(struct slice nonce, uint16_t prf_id)
+{
+	const struct alg *a = alg_find(IKE_T_PRF, prf_id, 0);
+
+	return a && 2 * nonce.n >= a->key_len;
+}
+
 int nonce_cmp(struct slice a, struct slice b)
 {
 	size_t n = a.n < b.n ? a.n : b.n;

@@ -34,5 +34,7 @@ void proposals_prepare(const struct proposals *in, const uint8_t *spi, uint8_t s
 /* RFC 7296 2.23: SHA-1(SPIi | SPIr | IP | port). */
 void natd_hash(uint64_t spi_i, uint64_t spi_r, const struct endpoint *e, uint8_t out[20]);
 
+/* RFC 7296 2.10-1: half the PRF's key at least. 16 bytes, the least of all, are the decoder's to demand. */
+bool nonce_fits(struct slice nonce, uint16_t prf_id);
 /* RFC 7296 2.8.1: octet by octet, the shorter is lower when it is a prefix. */
 int nonce_cmp(struct slice a, struct slice b);

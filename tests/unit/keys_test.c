@@ -160,18 +160,24 @@ static void test_no_file(void **state)
 	keys_stop(k);
 }
 
+#define LONG_SECRET                                                                                \
+	"0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789"
 static void test_encodings(void **state)
 {
 	struct keys *k = start("secrets {\n"
 			       "  ike-hex { id = hex.example\n secret = 0x48656C6c6f }\n"
 			       "  ike-b64 { id = b64.example\n secret = 0sSGVsbG8= }\n"
 			       "  ike-txt { id = txt.example\n secret = \"Hel lo\" }\n"
+			       "  ike-long { id = long.example\n secret = \"" LONG_SECRET "\" }\n"
 			       "}\n");
 
 	(void)state;
 	assert_secret(k, "a.example", "hex.example", "Hello");
 	assert_secret(k, "a.example", "b64.example", "Hello");
 	assert_secret(k, "a.example", "txt.example", "Hel lo");
+	/* RFC 7296 2.15: at least 64 octets, and no terminator among them */
+	assert_in_range(strlen(LONG_SECRET), 64, 512);
+	assert_secret(k, "a.example", "long.example", LONG_SECRET);
 	keys_stop(k);
 }
 

@@ -112,6 +112,7 @@ static const struct chain_case cases[] = {
 
 	/* AUTH, CERT, CERTREQ, CP, EAP */
 	{"AUTH", 39, "00 00 0009 02000000 aa", WIRE_OK, 0},
+	{"AUTH, reserved field set", 39, "00 00 0009 02ffffff aa", WIRE_OK, 0},
 	{"AUTH without data", 39, "00 00 0008 02000000", WIRE_SHORT, 39},
 	{"CERT", 37, "00 00 0006 04 aa", WIRE_OK, 0},
 	{"CERT without data", 37, "00 00 0005 04", WIRE_SHORT, 37},
