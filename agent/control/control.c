@@ -140,7 +140,7 @@ struct control *control_open(struct agent *a, const char *path, char *err, size_
 	}
 	c->a = a;
 	c->sink_level = -1;
-	c->started = time(NULL);
+	c->started_ms = sa_now_ms();
 	memcpy(c->path, path, strlen(path) + 1);
 	TAILQ_INIT(&c->clients);
 	TAILQ_INIT(&c->ops);

@@ -92,7 +92,7 @@ struct control {
 	void *set_ctx;
 	int (*reload)(void *ctx, char *err, size_t errlen);
 	void *reload_ctx;
-	time_t started;
+	uint64_t started_ms;
 	pthread_t thread; /* of the loop */
 	uint8_t *scratch; /* the packet being written */
 	uint8_t log_scratch[LOG_PACKET_MAX]; /* a line may be logged while `scratch` is in use */

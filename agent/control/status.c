@@ -144,6 +144,12 @@ static void write_sas(struct vici_wr *v, const struct agent *a, const struct tot
 	vici_section_end(v);
 }
 
+/* By the clock that nobody sets. */
+static int64_t uptime_s(const struct client *cl)
+{
+	return (int64_t)((sa_now_ms() - cl->control->started_ms) / 1000);
+}
+
 void cmd_status(struct client *cl, struct slice body)
 {
 	struct agent *a = cl->control->a;
@@ -156,7 +162,7 @@ void cmd_status(struct client *cl, struct slice body)
 	vici_kv(&v, "daemon", "xdpsecd");
 	vici_kv(&v, "version", XDPSEC_VERSION);
 	vici_kvf(&v, "pid", "%d", (int)getpid());
-	vici_kvf(&v, "uptime", "%lld", (long long)(time(NULL) - cl->control->started));
+	vici_kvf(&v, "uptime", "%lld", (long long)uptime_s(cl));
 	vici_kv(&v, "config", a->gw.swanctl_conf);
 	vici_kv(&v, "keys-role", a->keys && keys_pid(a->keys) > 0 ? "running" : "gone");
 	write_engine(&v, a->engine);
@@ -204,12 +210,14 @@ void cmd_stats(struct client *cl, struct slice body)
 	struct vici_wr v = reply_begin(cl);
 	char text[64];
 	struct tm tm;
+	time_t since;
 
 	(void)body;
 	vici_section(&v, "uptime");
-	uptime_text(time(NULL) - cl->control->started, text, sizeof(text));
+	uptime_text(uptime_s(cl), text, sizeof(text));
 	vici_kv(&v, "running", text);
-	localtime_r(&cl->control->started, &tm);
+	since = time(NULL) - uptime_s(cl);
+	localtime_r(&since, &tm);
 	strftime(text, sizeof(text), "%b %d %H:%M:%S %Y", &tm);
 	vici_kv(&v, "since", text);
 	vici_section_end(&v);
