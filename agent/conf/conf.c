@@ -46,16 +46,9 @@ void conf_free(struct conf *c)
 		return;
 	for (unsigned int i = 0; i < c->n_conns; i++)
 		conn_conf_unref(c->conn[i]);
+	conf_lookup_free(c);
 	free(c->conn);
 	free(c);
-}
-
-const struct conn_conf *conf_find(const struct conf *c, const char *name)
-{
-	for (unsigned int i = 0; i < c->n_conns; i++)
-		if (strcmp(c->conn[i]->name, name) == 0)
-			return c->conn[i];
-	return NULL;
 }
 
 const struct child_conf *conn_child(const struct conn_conf *c, const char *name)
@@ -147,6 +140,8 @@ struct conf *conf_parse(const struct settings *root, struct settings_error *err)
 	TAILQ_FOREACH (s, &root->sections, next)
 		if (rc == 0)
 			rc = read_top(s, c, err);
+	if (rc == 0 && conf_lookup_build(c) < 0)
+		rc = no_memory(root, err);
 	if (rc == 0)
 		return c;
 	conf_free(c);

@@ -3,6 +3,7 @@
 
 #include "agent/wire/msg.h"
 #include "common/addr.h"
+#include "common/index.h"
 #include "common/settings.h"
 
 #include <net/if.h>
@@ -110,8 +111,30 @@ extern const struct conf_id conf_id_none;
 struct conf {
 	struct conn_conf **conn; /* in order of the file */
 	unsigned int n_conns;
+	struct index by_name, by_remote; /* struct conf_at */
+	struct conf_at *at;		 /* a name and the single remote addresses of each */
+	unsigned int *open, n_open;	 /* places of those that have other remote addresses */
 	bool any_pubkey; /* in a remote section of any of them */
 };
+
+/* One name or address of one connection. */
+struct conf_at {
+	struct index_node node;
+	unsigned int place; /* in conf->conn */
+	struct ip_addr addr;
+};
+
+/*
+ * The connections that may be meant by a peer at this address: those that name it and those that name no
+ * single address, each once or twice, in no order. Start with {.conf = c, .remote = a}; NULL at the end.
+ */
+struct conf_near {
+	const struct conf *conf;
+	const struct ip_addr *remote;
+	const struct index_node *node;
+	unsigned int step, place; /* place: of the one returned */
+};
+struct conn_conf *conf_near_next(struct conf_near *n);
 
 /* Reads and checks everything; NULL and *err at the first mistake. An unknown key is an error; a key of
  * the vocabulary that is not supported yet is an error too and says so. path NULL: CONF_PATH. */

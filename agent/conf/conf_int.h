@@ -57,6 +57,10 @@ void conf_ts_dynamic(struct ts_list *out, bool *dynamic);
 /* Is the name of the section this word with any suffix: "local", "local-1"? */
 bool conf_named(const struct settings *s, const char *prefix);
 
+/* The tables of a configuration that is complete otherwise; -ENOMEM. */
+int conf_lookup_build(struct conf *c);
+void conf_lookup_free(struct conf *c);
+
 /* Overwrites what is behind `secret` and `pin`, wherever it stands. */
 void conf_secrets_wipe(struct settings *root);
 /* Kinds and keys of the secrets section; values are not looked at. */

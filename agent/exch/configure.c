@@ -161,11 +161,11 @@ void held_release(struct agent *a)
 
 static struct conn_conf *same_conn(const struct conf *conf, const struct conn_conf *conn)
 {
-	for (unsigned int i = 0; conf && i < conf->n_conns; i++)
-		if (strcmp(conf->conn[i]->name, conn->name) == 0 &&
-		    secret_equal(conf->conn[i]->digest, conn->digest, sizeof(conn->digest)))
-			return conf->conn[i];
-	return NULL;
+	const struct conn_conf *other = conf ? conf_find(conf, conn->name) : NULL;
+
+	return other && secret_equal(other->digest, conn->digest, sizeof(conn->digest))
+		       ? (struct conn_conf *)other
+		       : NULL;
 }
 
 /* Equal in all: the SA goes on under the new copy, so that the old one can go. */

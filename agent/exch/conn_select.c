@@ -87,23 +87,32 @@ const struct ip_addr *conn_peer_find(const struct conn_conf *conn)
 struct conn_conf *conn_by_addrs(const struct agent *a, const struct path *path,
 				const struct proposals *offered, struct proposal *chosen, bool *any)
 {
-	const struct conf *conf = a->core->conf;
-	struct conn_conf *best = NULL;
-	unsigned int best_fit = 0;
+	struct conf_near near = {.conf = a->core->conf, .remote = &path->remote.ip};
+	struct conn_conf *best = NULL, *conn;
+	unsigned int best_fit = 0, best_place = 0;
+	const struct proposals *refused = NULL;
 	struct proposal p;
 
 	*any = false;
-	for (unsigned int i = 0; conf && i < conf->n_conns; i++) {
-		unsigned int fit = conn_fit(conf->conn[i], path);
+	while ((conn = conf_near_next(&near))) {
+		unsigned int fit = conn_fit(conn, path);
 
 		if (!fit)
 			continue;
 		*any = true;
-		if (fit <= best_fit || proposal_select(conf->conn[i]->ike, offered, true, false, &p) < 0)
+		/* Of equals the first in the file. Proposals are kept: thousands have the same. */
+		if (fit < best_fit || (fit == best_fit && near.place >= best_place) || conn->ike == refused)
 			continue;
-		best = conf->conn[i];
+		if (!best || best->ike != conn->ike) {
+			if (proposal_select(conn->ike, offered, true, false, &p) < 0) {
+				refused = conn->ike;
+				continue;
+			}
+			*chosen = p;
+		}
+		best = conn;
 		best_fit = fit;
-		*chosen = p;
+		best_place = near.place;
 	}
 	return best;
 }
@@ -174,22 +183,24 @@ struct conn_conf *conn_by_ids(const struct agent *a, const struct path *path,
 			      const struct proposal *chosen, const struct ike_id *id_i,
 			      const struct ike_id *id_r, uint8_t method, const struct conn_conf *now)
 {
-	const struct conf *conf = a->core->conf;
+	struct conf_near near = {.conf = a->core->conf, .remote = &path->remote.ip};
 	struct proposals offered = {.n = 1, .p = {*chosen}};
-	struct conn_conf *best = NULL;
-	unsigned int best_fit = 0;
+	struct conn_conf *best = NULL, *conn;
+	unsigned int best_fit = 0, best_place = 0;
 	struct proposal p;
 
-	for (unsigned int i = 0; conf && i < conf->n_conns; i++) {
-		struct conn_conf *conn = conf->conn[i];
+	while ((conn = conf_near_next(&near))) {
 		unsigned int fit = id_fit(conn, path, id_i, id_r, method);
 
-		if (!fit || fit < best_fit || (fit == best_fit && conn != now))
+		/* Of equals the one in use, then the first in the file. */
+		if (!fit || fit < best_fit ||
+		    (fit == best_fit && conn != now && (best == now || near.place >= best_place)))
 			continue;
 		if (proposal_select(conn->ike, &offered, true, false, &p) < 0)
 			continue;
 		best = conn;
 		best_fit = fit;
+		best_place = near.place;
 	}
 	return best;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include "agent/sa/index.h"
+#include "common/index.h"
 #include "agent/wire/msg.h"
 #include "common/secret.h"
 #include "common/settings.h"

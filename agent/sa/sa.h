@@ -6,7 +6,7 @@
 #include "agent/engine/engine.h"
 #include "common/log.h"
 #include "handle.h"
-#include "index.h"
+#include "common/index.h"
 #include "timer.h"
 
 #include <sys/queue.h>

@@ -3,7 +3,7 @@
 # What one pair of IKE SA and Child SA costs the responder: tests/perf/ike.sh [PAIRS (20000)] [PAIRS OF STRONGSWAN (2000)]
 # Initiators of our own (bench/ike_load) with pre-shared keys, each with an address and an identity of its own, against
 # xdpsecd, then against strongSwan (user-space ESP), each alone; then the ratio of CPU time. IKE_KE: groups; IKE_PEER=no:
-# without strongSwan. CPU is that of all processes of the responder, without the kernel's part of receiving.
+# without strongSwan; IKE_OTHERS: so many more connections and secrets. CPU is that of all processes of the responder.
 . "$(dirname "$0")/../lib.sh"
 test_lab "$@"
 pairs=${1:-20000} peer_pairs=${2:-2000} kes=${IKE_KE:-x25519 modp2048}
@@ -24,7 +24,9 @@ initiators_routes || fail routes
 
 for ke in $kes; do
     initiators_conf ga "$ke" 'ike { source_rate = 0 }'
+    [ "${IKE_OTHERS:-0}" -gt 0 ] && initiators_others "$IKE_OTHERS" "$W/ga/swanctl.conf"
     gw_up ga || fail "xdpsec"
+    echo "memory of the agent alone: $(awk '/^VmRSS/{print $2}' "/proc/$(gw_pid ga agent)/status") kB before"
     if [ -n "${IKE_PERF:-}" ]; then
         # shellcheck disable=SC2046
         perf record -q ${IKE_PERF_FLAGS:---call-graph dwarf,16384 -F 997} -p "$(echo $(family "$(gw_pid ga agent)") | tr ' ' ,)" -o "$IKE_PERF" >/dev/null 2>&1 &

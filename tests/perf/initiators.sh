@@ -45,6 +45,21 @@ secrets {
 CONF
 }
 
+# So many connections and secrets of other peers in the same file: initiators_others COUNT FILE
+initiators_others() {
+    awk -v n="$1" 'BEGIN {
+        print "connections {"
+        for (i = 0; i < n; i++)
+            printf "c%d { remote_addrs = 172.%d.%d.%d\nlocal { auth = psk\nid = ga.example }\nremote { auth = psk\nid = peer%d.example }\n" \
+                "children { n { local_ts = 10.1.0.0/24\nremote_ts = 10.%d.%d.0/24 } } }\n",
+                i, 16 + i / 62500, i / 250 % 250, 1 + i % 250, i, 128 + i / 250, i % 250
+        print "}\nsecrets {"
+        for (i = 0; i < n; i++)
+            printf "ike-%d { id-1 = ga.example\nid-2 = peer%d.example\nsecret = s%d }\n", i, i, i
+        print "}"
+    }' >>"$2"
+}
+
 initiators_routes() {
     ip -n gb route add local 198.18.0.0/15 dev lo && ip -n ga route add 198.18.0.0/15 via 192.0.2.2
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "agent/sa/index.h"
+#include "common/index.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
