@@ -79,13 +79,21 @@ static void corner_35_our_clocks_stand_still(void **state)
 	jump_s = 0;
 }
 
-/* With the real monotonic clock, until there is an outcome. */
+/* The real monotonic clock, and the world's with it. */
+static uint64_t live(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	w.now = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return w.now;
+}
+
 static void run_until(const struct outcome *o)
 {
 	uint64_t end = sa_now_ms() + 5000;
 
 	do {
-		w.now = sa_now_ms();
 		run();
 	} while (o->error == INT32_MAX && sa_now_ms() < end);
 	assert_int_equal(o->error, 0);
@@ -100,8 +108,7 @@ static void corner_35_a_jump_is_no_time(void **state)
 	unsigned int sent;
 
 	(void)state;
-	sa_clock_set(NULL);
-	w.now = sa_now_ms();
+	sa_clock_set(live);
 	w.agent[B].gw.ike.cookie_threshold = -1;
 	configure(A, conn, child);
 	configure(B, conn, child);
@@ -119,7 +126,7 @@ static void corner_35_a_jump_is_no_time(void **state)
 	sent = w.sent[A] + w.sent[B];
 	for EACH_JUMP {
 		jump_s = jumps[j];
-		w.now = sa_now_ms();
+		sa_now_ms();
 		run();
 		assert_one_pair();
 		assert_int_equal(w.sent[A] + w.sent[B], sent);
@@ -127,7 +134,7 @@ static void corner_35_a_jump_is_no_time(void **state)
 	/* And what is asked for works, whatever year it is. */
 	for EACH_JUMP {
 		jump_s = jumps[j];
-		w.now = sa_now_ms();
+		sa_now_ms();
 		run_until(rekey((int)j % 2, j % 3 ? NULL : "gw", j % 3 ? "net" : NULL));
 	}
 	jump_s = 0;
