@@ -200,6 +200,48 @@ static void vendor_ids_and_configuration(void **state)
 	assert_one_pair();
 }
 
+/* RFC 7296 2.5: a payload of the future in a first message: skipped, or, when it is critical, named in the answer. */
+static void critical_in_a_first_message(void **state)
+{
+	(void)state;
+	for (int critical = 0; critical < 2; critical++) {
+		uint8_t buf[2048];
+		struct wr out = wr_of(buf, sizeof(buf));
+		struct ike_msg msg;
+		struct ike_hdr hdr;
+		size_t at;
+
+		world_close(NULL);
+		world_open(NULL);
+		configure(A, "", "");
+		configure(B, "", "");
+		initiate(A);
+		settle();
+		assert_int_equal(msg_decode(slice_of(w.queue[0].p, w.queue[0].n), &msg), WIRE_OK);
+		hdr = msg.hdr;
+		craft();
+		msg_put_sa(&chain, &msg.sa);
+		at = chain.w.n;
+		msg_put_raw(&chain, 222, slice_of("abc", 3));
+		chain.w.p[at + 1] = critical ? 0x80 : 0;
+		msg_put_ke(&chain, msg.ke.group, msg.ke.data);
+		msg_put_nonce(&chain, msg.nonce);
+		assert_int_equal(msg_seal_plain(&hdr, &chain, &out), 0);
+		agent_recv(&w.agent[B], &w.queue[0].from, &w.queue[0].to, wr_slice(&out));
+		settle();
+		assert_int_equal(count_ikes(B), !critical);
+		assert_int_equal(w.n_queue, 2);
+		assert_int_equal(msg_decode(slice_of(w.queue[1].p, w.queue[1].n), &msg), WIRE_OK);
+		assert_int_equal(msg_has(&msg, IKE_PL_SA), !critical);
+		if (critical) {
+			assert_int_equal(msg.notify[0].type, N_UNSUPPORTED_CRITICAL_PAYLOAD);
+			assert_int_equal(msg.notify[0].data.n, 1);
+			assert_int_equal(msg.notify[0].data.p[0], 222);
+		}
+		lose_all();
+	}
+}
+
 /* RFC 7296 1.3.1: what the responder made of it is not acceptable, a mode that nobody asked for: deleted. */
 static void a_mode_not_asked_for_is_deleted(void **state)
 {
@@ -358,6 +400,7 @@ int main(void)
 		PAIR_TEST(unknown_notifies),
 		PAIR_TEST(unknown_error_in_an_answer),
 		PAIR_TEST(vendor_ids_and_configuration),
+		PAIR_TEST(critical_in_a_first_message),
 		PAIR_TEST(a_mode_not_asked_for_is_deleted),
 		PAIR_TEST(an_answer_is_not_repeated_unasked),
 		PAIR_TEST(strangers_get_their_own_back),
