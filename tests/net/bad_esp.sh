@@ -54,5 +54,16 @@ received_is() { [ "$(received)" = "$1" ]; }
 eventually 3 "the held frames arrive" received_is $((in0 + sent))
 count replay same
 [ "$(received)" = "$((in0 + sent))" ] || fail "a replayed packet reached the host"
+# RFC 7296 2.23: in UDP or not, at any time; the tag says whose it is
+comes_otherwise() { # next-protocol: of the frames that gb sends
+    hold_frames "$1"
+    in0=$(received)
+    sent=$(inject send "$W/frames" toa other)
+    [ "$sent" = 4 ] || fail "4 frames were not sent"
+    eventually 3 "protocol $1: the other form arrives" received_is $((in0 + 4))
+    count replay other
+    [ "$(received)" = "$((in0 + 4))" ] || fail "replayed in the other form: reached the host"
+}
+comes_otherwise 50
 check "the tunnel works" lab_ping 3
 check "nothing in clear" no_clear

@@ -23,5 +23,6 @@ in0=$(received)
 sent=$(inject send "$W/frames" toa nosum)
 [ "$sent" = 4 ] || fail "4 frames were not sent"
 eventually 3 "without a checksum they arrive" received_is $((in0 + 4))
+comes_otherwise 17
 check "the tunnel works" lab_ping 3
 check "nothing in clear" no_clear

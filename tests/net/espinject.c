@@ -9,6 +9,7 @@
  *     seq       with the sequence number raised by 2^20
  *     spi       with another SPI
  *     truncate  cut to every length that still has an SPI
+ *     other     plain ESP in UDP, without a checksum, and what came in UDP as plain ESP
  *     nosum     without a UDP checksum
  *     ext       IPv6: with a destination options header in front
  *     route     IPv6: with a routing header that has segments left
@@ -211,6 +212,26 @@ static void set_lengths(struct frame *f, size_t len)
 	f->b[25] = (uint8_t)sum;
 }
 
+/* Both ports are the NAT-T one: where IKE is looked for, too. */
+static unsigned int send_other(int fd, const struct frame *f)
+{
+	static const uint8_t udp[8] = {4500 >> 8, 4500 & 0xff, 4500 >> 8, 4500 & 0xff};
+	size_t at = is_ip6(f) ? 14 + 40 : 14 + (size_t)(f->b[14] & 15) * 4, protocol = is_ip6(f) ? 20 : 23;
+	bool wrap = f->esp == at;
+	static struct frame e;
+
+	e.len = wrap ? f->len + 8 : f->len - 8;
+	if (e.len > FRAME_MAX)
+		return 0;
+	memcpy(e.b, f->b, at);
+	if (wrap)
+		memcpy(e.b + at, udp, 8);
+	memcpy(e.b + at + (wrap ? 8 : 0), f->b + f->esp, f->len - f->esp);
+	e.b[protocol] = wrap ? IPPROTO_UDP : IPPROTO_ESP;
+	set_lengths(&e, e.len);
+	return put(fd, &e, e.len);
+}
+
 static unsigned int send_as(int fd, struct frame *f, const char *how)
 {
 	unsigned int n = 0;
@@ -230,6 +251,8 @@ static unsigned int send_as(int fd, struct frame *f, const char *how)
 		f->b[f->esp - 2] = f->b[f->esp - 1] = 0;
 		return put(fd, f, f->len);
 	}
+	if (!strcmp(how, "other"))
+		return send_other(fd, f);
 	if (!strcmp(how, "ext"))
 		return send_ext(fd, f, IPPROTO_DSTOPTS, 0, 0);
 	if (!strcmp(how, "route"))
@@ -275,6 +298,6 @@ int main(int argc, char **argv)
 	if (argc == 5 && !strcmp(argv[1], "send"))
 		return send_main(argv[2], argv[3], argv[4]);
 	fprintf(stderr, "usage: espinject capture FILE IFACE N | send FILE IFACE "
-			"same|flip|seq|spi|truncate|nosum|ext|route|cut\n");
+			"same|flip|seq|spi|truncate|other|nosum|ext|route|cut\n");
 	return 2;
 }
