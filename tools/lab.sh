@@ -201,6 +201,8 @@ lab_wan_end() { # from to
 }
 
 # LAB_NAT=1: the wan routes, gb is 198.51.100.2, and ga is seen as 198.51.100.254; 2001:db8:fe::2, and ::254.
+# LAB_NAT_IN=1: what arrives there for IKE and ESP in UDP goes on to ga, so that gb can call. lab_wire knows esp,
+# udp4500, ike and clear (networks behind the gateways that are seen by themselves).
 lab_wan_nat() {
     ip -n ga addr flush dev wan0 && ip -n gb addr flush dev wan0
     ip -n ga addr add 192.0.2.1/24 dev wan0
@@ -214,6 +216,42 @@ lab_wan_nat() {
     ip -n wan addr add 2001:db8:fe::254/64 dev tob
     ip -n ga route add 2001:db8:fe::/64 via 2001:db8:ff::254
     nsx wan sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+    ip -n gb route add 10.1.0.0/24 via 198.51.100.254
+    ip -n gb route add 2001:db8:1::/64 via 2001:db8:fe::254
+    ip -n ga route add 10.2.0.0/24 via 192.0.2.254
+    ip -n ga route add 2001:db8:2::/64 via 2001:db8:ff::254
+    nsx wan nft -f - <<NFT
+table inet wire {
+    counter wire_esp { }
+    counter wire_udp4500 { }
+    counter wire_ike { }
+    counter wire_clear { }
+    chain pre {
+        type filter hook prerouting priority raw;
+        meta l4proto esp counter name wire_esp
+        udp dport 4500 counter name wire_udp4500
+        udp sport 4500 udp dport != 4500 counter name wire_udp4500
+        udp dport 500 counter name wire_ike
+        udp sport 500 udp dport != 500 counter name wire_ike
+        ip daddr { 10.1.0.0/24, 10.2.0.0/24 } counter name wire_clear
+        ip6 daddr { 2001:db8:1::/64, 2001:db8:2::/64 } counter name wire_clear
+    }
+}
+NFT
+    [ "${LAB_NAT_IN:-0}" = 1 ] && nsx wan nft -f - <<NFT
+table ip in {
+    chain pre {
+        type nat hook prerouting priority dstnat;
+        iifname "tob" ip daddr 198.51.100.254 udp dport { 500, 4500 } dnat to 192.0.2.1
+    }
+}
+table ip6 in {
+    chain pre {
+        type nat hook prerouting priority dstnat;
+        iifname "tob" ip6 daddr 2001:db8:fe::254 udp dport { 500, 4500 } dnat to 2001:db8:ff::1
+    }
+}
+NFT
     nsx wan nft -f - <<NFT
 table ip6 nat {
     chain post {
@@ -283,21 +321,20 @@ lab_build() {
 # Packets of a kind that crossed the wire in both directions, of both families: esp udp4500 ike arp (and what IPv6
 # has instead) clear other; esp6, udp4500_6, ike6, clear6: IPv6 alone
 lab_wire() {
-    local prios prio end n=0 p
+    local prios
     case $1 in
-    esp) prios="10 11" ;; udp4500) prios="20 21" ;; ike) prios="30 31" ;; arp) prios="40 41" ;;
-    clear) prios="50 51" ;; other) prios=60 ;;
+    esp) prios="10, 11" ;; udp4500) prios="20, 21" ;; ike) prios="30, 31" ;; arp) prios="40, 41" ;;
+    clear) prios="50, 51" ;; other) prios=60 ;;
     esp6) prios=11 ;; udp4500_6) prios=21 ;; ike6) prios=31 ;; clear6) prios=51 ;;
     *) lab_die "lab_wire: $1" ;;
     esac
-    for end in toa tob; do
-        for prio in $prios; do
-            p=$(nsx wan tc -s -j filter show dev $end ingress prio $prio |
-                jq '[.[] | .options.actions[]?.stats.packets // 0] | add // 0')
-            n=$((n + p))
-        done
-    done
-    echo $n
+    if [ "${LAB_NAT:-0}" = 1 ]; then
+        nsx wan nft -j list counters table inet wire |
+            jq --arg kind "$1" '[.nftables[].counter? | select(.name == "wire_" + $kind) | .packets] | add'
+        return
+    fi
+    nsx wan sh -c 'for end in toa tob; do tc -s -j filter show dev $end ingress; done' |
+        jq -s "add | [.[] | select(.pref | IN($prios)) | .options.actions[]?.stats.packets // 0] | add // 0"
 }
 
 lab_addr() {
@@ -308,6 +345,12 @@ lab_addr() {
     fi
     [ "$1" = ga ] && echo 192.0.2.1 && return
     [ "${LAB_NAT:-0}" = 1 ] && echo 198.51.100.2 || echo 192.0.2.2
+}
+# Where a gateway looks for the other one.
+lab_remote() {
+    [ "${LAB_NAT:-0}$1" = 1gb ] || { lab_addr "$(lab_peer "$1")"; return; }
+    [ "${LAB_NAT_IN:-0}" = 1 ] || { echo %any; return; }
+    [ "${LAB_OUTER:-4}" = 6 ] && echo 2001:db8:fe::254 || echo 198.51.100.254
 }
 lab_peer() { [ "$1" = ga ] && echo gb || echo ga; }
 lab_lan() {
@@ -362,7 +405,7 @@ connections {
     gw {
         version = 2
         local_addrs = $(lab_addr "$1")
-        remote_addrs = $([ "${LAB_NAT:-0}$1" = 1gb ] && echo %any || lab_addr "$(lab_peer "$1")")
+        remote_addrs = $(lab_remote "$1")
         proposals = $ike
         mobike = no
         rekey_time = $rekey
