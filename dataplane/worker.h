@@ -104,7 +104,7 @@ void worker_join(struct worker *w);
 /* Control thread: the next note; false when there is none. */
 bool worker_note_take(struct worker *w, struct worker_note *out);
 
-/* ---- between worker.c, forward_out.c, forward_in.c and transmit.c ------------------------------- */
+/* ---- between worker.c, worker_cmd.c, forward_out.c, forward_in.c and transmit.c ------------ */
 
 /* One group: packets of one direction and slot. They are taken: sent, dropped and counted, or freed. */
 void forward_out(struct worker *w, struct sa_out *sa, struct pkt *v[], unsigned int n);
@@ -115,6 +115,9 @@ void forward_in(struct worker *w, struct sa_in *sa, struct pkt *v[], unsigned in
 /* What a router does with a packet on its way out, but for its size: data is the IP header afterwards, the hop is
  * taken, sums are whole. 0, or why it goes no further. */
 enum xs_drop forward_admit(struct worker *w, struct pkt *p);
+
+/* Carries out the command that waits, if one does. */
+void worker_command_poll(struct worker *w);
 
 void worker_event(struct worker *w, enum plane_event_kind kind, uint32_t slot, uint32_t generation,
 		  uint32_t spi, enum plane_direction direction, const struct pkt *from);
