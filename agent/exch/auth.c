@@ -40,6 +40,7 @@ void auth_fault_set(struct auth_fault *f, enum ike_counter reason, int error, co
 
 	f->reason = reason;
 	f->error = error;
+	f->by_rules = false;
 	va_start(ap, fmt);
 	vsnprintf(f->text, sizeof(f->text), fmt, ap);
 	va_end(ap);
@@ -183,6 +184,7 @@ void auth_check(struct ike_sa *ike, const struct ike_msg *msg)
 		return;
 	}
 	no_method(&f, "its");
+	f.by_rules = msg_has(msg, IKE_PL_AUTH);
 	auth_checked(ike, &f);
 }
 

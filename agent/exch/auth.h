@@ -17,6 +17,8 @@
 struct auth_fault {
 	enum ike_counter reason;
 	int error;
+	/* The rules of the connection were at fault, another's may take the peer. */
+	bool by_rules;
 	char text[160];
 };
 
@@ -78,3 +80,15 @@ void initiator_prepared(struct ike_sa *ike, const struct auth_fault *fault);
 void initiator_checked(struct ike_sa *ike, const struct auth_fault *fault);
 void responder_prepared(struct ike_sa *ike, const struct auth_fault *fault);
 void responder_checked(struct ike_sa *ike, const struct auth_fault *fault);
+
+/*
+ * auth_next.c: the rules of the chosen connection do not take the peer, another's may. auth_keep copies the request
+ * when there is such a connection, at most AUTH_CONNS_MAX are tried; auth_next moves to the next one and gives the
+ * request again: *msg is freed by the caller. False: there is no other, or no memory.
+ */
+void auth_keep(struct ike_sa *ike, const struct ike_msg *msg);
+bool auth_next(struct ike_sa *ike, const struct auth_fault *f, struct ike_msg **msg);
+void auth_again_free(struct setup *s);
+struct conn_query conn_query_of(const struct ike_sa *ike, const struct path *path, const struct ike_msg *msg);
+/* Connection and with it our identity. False: no memory. */
+bool responder_take_conn(struct ike_sa *ike, struct conn_conf *conn);

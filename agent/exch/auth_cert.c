@@ -21,6 +21,7 @@ void auth_forget(struct setup *s)
 {
 	free(s->own_auth);
 	free(s->certreq);
+	auth_again_free(s);
 	if (s->own)
 		cred_unref(s->own->cred);
 	free(s->own);
@@ -46,31 +47,63 @@ void hashes_take(struct setup *s, const struct ike_msg *msg)
 
 /* ---- CERTREQ, RFC 7296 3.7 ----------------------------------------------------------------------- */
 
-static void put_for(struct agent *a, const struct conn_conf *conn, struct msg_wr *chain)
-{
-	const struct cred *c = a->creds ? creds_get(a->creds) : NULL;
+/* What the connections that a peer may belong to trust, without repetitions. */
+struct asking {
+	const struct cred *c;
+	const struct cred_rules *seen[CERTREQ_RULES_MAX];
+	unsigned int n_seen;
 	uint8_t hashes[CERTREQ_SEND_MAX * SIG_KEY_ID_LEN];
 	size_t n;
+	bool raw;
+};
 
-	if (!c || conn->remote_auth != CONF_AUTH_PUBKEY || !conn->send_certreq)
+static bool has_hash(const struct asking *q, const uint8_t *hash)
+{
+	for (size_t at = 0; at < q->n; at += SIG_KEY_ID_LEN)
+		if (secret_equal(q->hashes + at, hash, SIG_KEY_ID_LEN))
+			return true;
+	return false;
+}
+
+static void ask_for(struct asking *q, const struct conn_conf *conn)
+{
+	uint8_t more[sizeof(q->hashes)];
+	size_t n;
+
+	if (conn->remote_auth != CONF_AUTH_PUBKEY || !conn->send_certreq || q->n_seen == CERTREQ_RULES_MAX)
 		return;
-	n = cred_certreq(c, conn->remote_cred, hashes, sizeof(hashes));
-	if (n)
-		msg_put_cert(chain, IKE_PL_CERTREQ, CERT_X509, slice_of(hashes, n));
-	if (cred_wants_raw(c, conn->remote_cred))
-		msg_put_cert(chain, IKE_PL_CERTREQ, CERT_RAW_PUBLIC_KEY, slice_of(NULL, 0));
+	/* Equal rules are kept once: thousands of connections have few of them. */
+	for (unsigned int i = 0; i < q->n_seen; i++)
+		if (q->seen[i] == conn->remote_cred)
+			return;
+	q->seen[q->n_seen++] = conn->remote_cred;
+	n = cred_certreq(q->c, conn->remote_cred, more, sizeof(more));
+	for (size_t at = 0; at < n && q->n < sizeof(q->hashes); at += SIG_KEY_ID_LEN) {
+		if (has_hash(q, more + at))
+			continue;
+		memcpy(q->hashes + q->n, more + at, SIG_KEY_ID_LEN);
+		q->n += SIG_KEY_ID_LEN;
+	}
+	q->raw |= cred_wants_raw(q->c, conn->remote_cred);
 }
 
 void certreq_put(struct ike_sa *ike, struct msg_wr *chain)
 {
 	struct path path = {.local = ike->local, .remote = ike->remote};
-	const struct conn_conf *conn = ike->conn;
+	struct asking q = {.c = ike->agent->creds ? creds_get(ike->agent->creds) : NULL};
+	struct conf_near near = {.conf = ike->agent->core->conf};
+	const struct conn_conf *conn;
 
-	/* A responder does not know yet whom it speaks to: one that the addresses allow decides. */
-	if (!ike->initiator && conn->remote_auth != CONF_AUTH_PUBKEY)
-		conn = conn_by_addrs_pubkey(ike->agent, &path);
-	if (conn)
-		put_for(ike->agent, conn, chain);
+	if (!q.c)
+		return;
+	ask_for(&q, ike->conn);
+	/* A responder does not know yet whom it speaks to: any that the addresses allow. */
+	while (!ike->initiator && (conn = conn_next_pubkey(&path, &near)))
+		ask_for(&q, conn);
+	if (q.n)
+		msg_put_cert(chain, IKE_PL_CERTREQ, CERT_X509, slice_of(q.hashes, q.n));
+	if (q.raw)
+		msg_put_cert(chain, IKE_PL_CERTREQ, CERT_RAW_PUBLIC_KEY, slice_of(NULL, 0));
 }
 
 /* Of all that came as many whole hashes as are worth keeping; the others decide nothing. */

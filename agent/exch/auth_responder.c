@@ -92,63 +92,6 @@ void responder_prepared(struct ike_sa *ike, const struct auth_fault *fault)
 		nego_install(ike, n, auth_complete);
 }
 
-void responder_checked(struct ike_sa *ike, const struct auth_fault *fault)
-{
-	struct auth_fault kept;
-
-	if (!ike->in)
-		return;
-	if (!fault && contact_kept_out(ike)) {
-		auth_fault_set(&kept, IKE_C_auth_unique, -EEXIST,
-			       "it has an IKE_SA already, which unique = keep keeps");
-		fault = &kept;
-	}
-	if (fault)
-		refuse_peer(ike, fault);
-	else
-		auth_prepare(ike);
-}
-
-/* The connection that the identities belong to; it may be another than the addresses alone gave. */
-static bool switch_conn(struct ike_sa *ike, const struct ike_msg *msg)
-{
-	struct path path = {.local = ike->local, .remote = ike->remote};
-	struct conn_conf *conn = conn_by_ids(ike->agent, &path, ike->proposal, &msg->id_i, &msg->id_r,
-					     msg_has(msg, IKE_PL_AUTH) ? msg->auth.method : 0, ike->conn);
-	struct conf_id mine;
-
-	if (!conn)
-		return false;
-	if (conn != ike->conn) {
-		ike_log(ike, 1, "selected peer config '%s'", conn->name);
-		if (ike_set_conn(ike, conn) < 0)
-			return false;
-	}
-	local_id_of(conn, &ike->local.ip, &mine);
-	return ike_set_local_id(ike, &mine) == 0;
-}
-
-/* childless = never and force: said before any work is done for the peer; it is not an answer to who it is. */
-static bool childless_fits(struct ike_sa *ike, bool childless)
-{
-	enum conf_childless conf = ike->conn->childless;
-	uint16_t say = childless ? N_INVALID_SYNTAX : N_NO_ADDITIONAL_SAS;
-	struct auth_fault f;
-	struct outcome o;
-
-	if (childless ? conf != CONF_CHILDLESS_NEVER : conf != CONF_CHILDLESS_FORCE)
-		return true;
-	auth_fault_set(&f, IKE_C_auth_childless, -EACCES, "%s",
-		       childless ? "it asks for no CHILD_SA, which childless = never refuses"
-				 : "it asks for a CHILD_SA at once, which childless = force refuses");
-	auth_fault_note(ike, &f, childless ? ", sending INVALID_SYNTAX" : ", sending NO_ADDITIONAL_SAS");
-	outcome_set(&o, -EACCES, "%s", f.text);
-	/* RFC 6023 3: as who does not know the extension. */
-	reply_notify(ike, say, slice_of(NULL, 0));
-	ike_end(ike, END_FAILED, &o);
-	return false;
-}
-
 static bool take_request(struct ike_sa *ike, const struct ike_msg *msg)
 {
 	ike->in = calloc(1, sizeof(*ike->in));
@@ -164,6 +107,87 @@ static bool take_request(struct ike_sa *ike, const struct ike_msg *msg)
 	}
 	ike->in->nego->error_notify = nego_accept(ike, ike->in->nego, msg, NULL, true);
 	return true;
+}
+
+/* The same request by the rules of another connection. False: there is none. */
+static bool check_by_next(struct ike_sa *ike, const struct auth_fault *fault)
+{
+	struct auth_fault f;
+	struct ike_msg *msg;
+
+	if (!auth_next(ike, fault, &msg))
+		return false;
+	nego_free(ike->agent, ike->in->nego);
+	free(ike->in);
+	ike->in = NULL;
+	if (take_request(ike, msg)) {
+		auth_check(ike, msg);
+	} else {
+		auth_fault_set(&f, IKE_C_no_memory, -ENOMEM, "no memory");
+		refuse_peer(ike, &f);
+	}
+	free(msg);
+	return true;
+}
+
+void responder_checked(struct ike_sa *ike, const struct auth_fault *fault)
+{
+	struct auth_fault kept;
+
+	if (!ike->in)
+		return;
+	if (!fault && contact_kept_out(ike)) {
+		auth_fault_set(&kept, IKE_C_auth_unique, -EEXIST,
+			       "it has an IKE_SA already, which unique = keep keeps");
+		fault = &kept;
+	}
+	if (!fault)
+		auth_prepare(ike);
+	else if (!check_by_next(ike, fault))
+		refuse_peer(ike, fault);
+}
+
+bool responder_take_conn(struct ike_sa *ike, struct conn_conf *conn)
+{
+	struct conf_id mine;
+
+	if (conn != ike->conn) {
+		ike_log(ike, 1, "selected peer config '%s'", conn->name);
+		if (ike_set_conn(ike, conn) < 0)
+			return false;
+	}
+	local_id_of(conn, &ike->local.ip, &mine);
+	return ike_set_local_id(ike, &mine) == 0;
+}
+
+/* The connection that the identities belong to; it may be another than the addresses alone gave. */
+static bool switch_conn(struct ike_sa *ike, const struct ike_msg *msg)
+{
+	struct path path = {.local = ike->local, .remote = ike->remote};
+	struct conn_query q = conn_query_of(ike, &path, msg);
+	struct conn_conf *conn = conn_by_ids(ike->agent, &q, ike->conn);
+
+	return conn && responder_take_conn(ike, conn);
+}
+
+/* childless = never and force: said before any work is done for the peer; it is not an answer to who it is. */
+static bool childless_fits(struct ike_sa *ike, bool childless)
+{
+	uint16_t say = childless ? N_INVALID_SYNTAX : N_NO_ADDITIONAL_SAS;
+	struct auth_fault f;
+	struct outcome o;
+
+	if (conn_childless_fits(ike->conn, childless))
+		return true;
+	auth_fault_set(&f, IKE_C_auth_childless, -EACCES, "%s",
+		       childless ? "it asks for no CHILD_SA, which childless = never refuses"
+				 : "it asks for a CHILD_SA at once, which childless = force refuses");
+	auth_fault_note(ike, &f, childless ? ", sending INVALID_SYNTAX" : ", sending NO_ADDITIONAL_SAS");
+	outcome_set(&o, -EACCES, "%s", f.text);
+	/* RFC 6023 3: as who does not know the extension. */
+	reply_notify(ike, say, slice_of(NULL, 0));
+	ike_end(ike, END_FAILED, &o);
+	return false;
 }
 
 void auth_request(struct ike_sa *ike, const struct ike_msg *msg)
@@ -192,5 +216,6 @@ void auth_request(struct ike_sa *ike, const struct ike_msg *msg)
 		core_count(ike->agent, no_memory);
 		return;
 	}
+	auth_keep(ike, msg);
 	auth_check(ike, msg);
 }

@@ -162,6 +162,23 @@ static enum ike_counter reason_of(const struct cred_verdict *v)
 	}
 }
 
+/* Rules differ from connection to connection, and so do the keys that they name for a peer that sent none. */
+static bool rules_refuse(const struct ike_sa *ike, const struct cred_verdict *v)
+{
+	const struct cred_rules *rules = ike->conn->remote_cred;
+
+	switch (v->error) {
+	case -EKEYREJECTED:
+		return true;
+	case -EACCES:
+		return v->reason != CRED_OTHER_ID;
+	case -EBADMSG:
+		return !ike->setup->peer_certs && (rules->certs[0] || rules->pubkeys[0]);
+	default:
+		return false;
+	}
+}
+
 static void on_verified(void *ctx, struct job_ref ref, const struct cred_verdict *v)
 {
 	struct ike_sa *ike = auth_resume(ctx, ref);
@@ -171,6 +188,7 @@ static void on_verified(void *ctx, struct job_ref ref, const struct cred_verdict
 		return;
 	if (v->error) {
 		auth_fault_set(&f, reason_of(v), -EACCES, "%.150s", v->text);
+		f.by_rules = rules_refuse(ike, v);
 		auth_checked(ike, &f);
 		return;
 	}
@@ -228,6 +246,7 @@ static void sig_check(struct ike_sa *ike, const struct ike_msg *msg)
 	int err;
 
 	note_urls(ike, msg);
+	ike->setup->peer_certs = msg->n_cert > 0;
 	err = ask_verdict(ike, msg);
 	if (err == 0)
 		return;

@@ -157,46 +157,55 @@ bool remote_id_fits(const struct conn_conf *conn, const struct ip_addr *remote, 
 	return id_equal(&id, got);
 }
 
-static unsigned int id_fit(const struct conn_conf *conn, const struct path *path,
-			   const struct ike_id *id_i, const struct ike_id *id_r, uint8_t method)
+static unsigned int remote_rank(const struct conn_conf *conn)
 {
-	unsigned int fit = conn_fit(conn, path);
+	if (conn->remote_id->any)
+		return 0;
+	return conn->remote_id->wild ? FIT_ID_WILD : FIT_ID_REMOTE;
+}
+
+static unsigned int id_fit(const struct conn_conf *conn, const struct conn_query *q)
+{
+	unsigned int fit = conn_fit(conn, q->path);
 	struct conf_id local;
 
-	if (!fit || !remote_id_fits(conn, &path->remote.ip, id_i))
+	if (!fit || !remote_id_fits(conn, &q->path->remote.ip, q->id_i))
 		return 0;
-	local_id_of(conn, &path->local.ip, &local);
+	local_id_of(conn, &q->path->local.ip, &local);
 	/* Without an id of ours the certificate says which, when it is chosen. */
-	if (id_r->type && !conf_id_matches(&local, id_r) &&
+	if (q->id_r->type && !conf_id_matches(&local, q->id_r) &&
 	    (conn->local_id->type || conn->local_auth != CONF_AUTH_PUBKEY))
 		return 0;
-	if (!conn->remote_id->any)
-		fit += conn->remote_id->wild ? FIT_ID_WILD : FIT_ID_REMOTE;
-	if (id_r->type && conn->local_id->type)
+	fit += remote_rank(conn);
+	if (q->id_r->type && conn->local_id->type)
 		fit += FIT_ID_LOCAL;
-	if ((conn->remote_auth == CONF_AUTH_PSK) == (method == AUTH_METHOD_PSK))
+	if ((conn->remote_auth == CONF_AUTH_PSK) == (q->method == AUTH_METHOD_PSK))
 		fit += FIT_METHOD;
 	return fit;
 }
 
-struct conn_conf *conn_by_ids(const struct agent *a, const struct path *path,
-			      const struct proposal *chosen, const struct ike_id *id_i,
-			      const struct ike_id *id_r, uint8_t method, const struct conn_conf *now)
+static bool takes_proposal(const struct conn_conf *conn, const struct conn_query *q)
 {
-	struct conf_near near = {.conf = a->core->conf, .remote = &path->remote.ip};
-	struct proposals offered = {.n = 1, .p = {*chosen}};
-	struct conn_conf *best = NULL, *conn;
-	unsigned int best_fit = 0, best_place = 0;
+	struct proposals offered = {.n = 1, .p = {*q->chosen}};
 	struct proposal p;
 
+	return proposal_select(conn->ike, &offered, true, false, &p) >= 0;
+}
+
+struct conn_conf *conn_by_ids(const struct agent *a, const struct conn_query *q, const struct conn_conf *now)
+{
+	struct conf_near near = {.conf = a->core->conf, .remote = &q->path->remote.ip};
+	struct conn_conf *best = NULL, *conn;
+	unsigned int best_fit = 0, best_place = 0;
+
 	while ((conn = conf_near_next(&near))) {
-		unsigned int fit = id_fit(conn, path, id_i, id_r, method);
+		unsigned int fit = id_fit(conn, q);
 
 		/* Of equals the one in use, then the first in the file. */
 		if (!fit || fit < best_fit ||
 		    (fit == best_fit && conn != now && (best == now || near.place >= best_place)))
 			continue;
-		if (proposal_select(conn->ike, &offered, true, false, &p) < 0)
+		if (!takes_proposal(conn, q))
 			continue;
 		best = conn;
 		best_fit = fit;
@@ -205,12 +214,50 @@ struct conn_conf *conn_by_ids(const struct agent *a, const struct path *path,
 	return best;
 }
 
-const struct conn_conf *conn_by_addrs_pubkey(const struct agent *a, const struct path *path)
+static bool was_tried(const struct conn_conf *conn, struct conn_conf *const *tried, unsigned int n)
 {
-	const struct conf *conf = a->core->conf;
+	for (unsigned int i = 0; i < n; i++)
+		if (tried[i] == conn)
+			return true;
+	return false;
+}
 
-	for (unsigned int i = 0; conf && conf->any_pubkey && i < conf->n_conns; i++)
-		if (conf->conn[i]->remote_auth == CONF_AUTH_PUBKEY && conn_fit(conf->conn[i], path))
-			return conf->conn[i];
+struct conn_conf *conn_next(const struct agent *a, const struct conn_query *q, bool childless,
+			    struct conn_conf *const *tried, unsigned int n)
+{
+	struct conf_near near = {.conf = a->core->conf, .remote = &q->path->remote.ip};
+	struct conn_conf *best = NULL, *conn;
+	unsigned int best_fit = 0, best_place = 0;
+
+	while ((conn = conf_near_next(&near))) {
+		unsigned int fit = id_fit(conn, q);
+
+		/* Who is named by one connection must not come in by another that names him less. */
+		if (!(fit & FIT_METHOD) || remote_rank(conn) < remote_rank(tried[0]))
+			continue;
+		if (fit < best_fit || (fit == best_fit && near.place >= best_place))
+			continue;
+		if (!conn_childless_fits(conn, childless) || was_tried(conn, tried, n) || !takes_proposal(conn, q))
+			continue;
+		best = conn;
+		best_fit = fit;
+		best_place = near.place;
+	}
+	return best;
+}
+
+bool conn_childless_fits(const struct conn_conf *conn, bool childless)
+{
+	return conn->childless != (childless ? CONF_CHILDLESS_NEVER : CONF_CHILDLESS_FORCE);
+}
+
+const struct conn_conf *conn_next_pubkey(const struct path *path, struct conf_near *near)
+{
+	const struct conn_conf *conn;
+
+	near->remote = &path->remote.ip;
+	while (near->conf && near->conf->any_pubkey && (conn = conf_near_next(near)))
+		if (conn->remote_auth == CONF_AUTH_PUBKEY && conn_fit(conn, path))
+			return conn;
 	return NULL;
 }

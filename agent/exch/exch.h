@@ -69,6 +69,7 @@ struct ike_nego {
 /* What IKE_SA_INIT and IKE_AUTH need; freed at establishment. */
 struct auth_method;
 struct auth_own;
+struct auth_again;
 struct setup {
 	struct ike_sa *ike;
 	uint8_t digest[SA_DIGEST_LEN]; /* responder: of the request and where it came from */
@@ -95,8 +96,10 @@ struct setup {
 	uint8_t *own_auth;
 	size_t own_auth_len;
 	uint8_t own_auth_number;
+	struct auth_again *again; /* responder: for another connection */
 	struct auth_own *own;  /* signatures: certificate and key, once chosen */
 	uint32_t peer_hashes;  /* bits 1 << enum sig_hash; 0: the peer knows no RFC 7427 */
+	bool peer_certs;       /* it sent CERT payloads */
 	bool asked_cert;       /* by a CERTREQ of any encoding, */
 	bool certreq_raw;      /* by one for raw keys; */
 	uint8_t *certreq;      /* hashes of CAs that it trusts */
@@ -230,12 +233,25 @@ const struct ip_addr *conn_peer_find(const struct conn_conf *conn);
 /* Best connection for these addresses that accepts one of the proposals. *any: at least one fits by address. */
 struct conn_conf *conn_by_addrs(const struct agent *a, const struct path *path,
 				const struct proposals *offered, struct proposal *chosen, bool *any);
-/* Best connection for addresses, chosen proposal, identities (id_r may be absent) and the peer's AUTH method. */
-struct conn_conf *conn_by_ids(const struct agent *a, const struct path *path,
-			      const struct proposal *chosen, const struct ike_id *id_i,
-			      const struct ike_id *id_r, uint8_t method, const struct conn_conf *now);
-/* One of these addresses whose peers prove themselves by public keys; NULL. */
-const struct conn_conf *conn_by_addrs_pubkey(const struct agent *a, const struct path *path);
+/* What a peer has shown in IKE_AUTH before it is believed. */
+struct conn_query {
+	const struct path *path;
+	const struct proposal *chosen;
+	const struct ike_id *id_i, *id_r; /* id_r of type 0: absent */
+	uint8_t method;			  /* of AUTH, 0: none */
+};
+/* Best connection for addresses, chosen proposal, identities and the peer's AUTH method; `now` wins among equals. */
+struct conn_conf *conn_by_ids(const struct agent *a, const struct conn_query *q, const struct conn_conf *now);
+/*
+ * The best of those not tried yet, when the rules of the others did not take the peer: one that has its method and
+ * names it as closely as tried[0] does; n is at least 1. NULL: there is none.
+ */
+struct conn_conf *conn_next(const struct agent *a, const struct conn_query *q, bool childless,
+			    struct conn_conf *const *tried, unsigned int n);
+/* May IKE_AUTH without a child, or with one, come by this connection? */
+bool conn_childless_fits(const struct conn_conf *conn, bool childless);
+/* The next for these addresses whose peers prove themselves by public keys; NULL. Start with {.conf = c}. */
+const struct conn_conf *conn_next_pubkey(const struct path *path, struct conf_near *near);
 /* The identity we use: configured, or the address. */
 void local_id_of(const struct conn_conf *conn, const struct ip_addr *local, struct conf_id *out);
 bool remote_id_fits(const struct conn_conf *conn, const struct ip_addr *remote, const struct ike_id *got);

@@ -10,6 +10,8 @@ enum {
 	AUTH_MESSAGE_MAX = 32768,  /* IKE_AUTH kept while the shared secret is computed, in fragments or whole */
 	HELD_MAX = 64,		   /* datagrams of it */
 	CERTREQ_SEND_MAX = 32,	   /* hashes of CAs in one CERTREQ of ours */
+	CERTREQ_RULES_MAX = 32,	   /* different rules of trust that it is made from */
+	AUTH_CONNS_MAX = 8,	   /* connections whose rules are tried for one peer */
 	CERTREQ_KEEP_MAX = 4000,   /* bytes of such hashes kept of a peer */
 	MSG_CHAIN_MAX = 32768,	   /* payloads of a message that we write */
 	DEAD_LINGER_MS = 15000,	   /* the last answer of a deleted IKE SA stays for retransmits */

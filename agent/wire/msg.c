@@ -191,6 +191,7 @@ enum wire_err msg_decode(struct slice datagram, struct ike_msg *msg)
 
 enum wire_err msg_decode_inner(struct slice plain, uint8_t first, struct ike_msg *msg)
 {
+	msg->sk.plain = plain;
 	return chain_decode(rd_of(plain), first, true, msg);
 }
 

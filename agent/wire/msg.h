@@ -88,6 +88,7 @@ struct ike_msg {
 		uint16_t number, total; /* SKF */
 		uint8_t first;		/* type of the first payload inside */
 		struct slice body;	/* IV .. ICV */
+		struct slice plain;	/* what msg_decode_inner read */
 		struct slice aad; /* datagram from its first byte to the end of the SK header */
 	} sk;
 };

@@ -144,3 +144,22 @@ called_by_us "childless, and then the child"
 check "they call without a child" swan gb --initiate --ike gw --timeout 10
 check "no child" children_is ga 0
 called_by_them "childless, and then the child"
+
+# the rules of the first connection that fits do not take them: the next one's do, unless it names them less
+pki_clear ga; pki_clear gb
+pki_give ga key:ga-P-256 cert:ga-P-256 ca:ca ca:other; pki_give gb key:gb-rsa cert:gb-rsa ca:ca
+two() { # remote id of the second
+    both "two connections" 'auth = pubkey' "auth = pubkey" 'auth = pubkey' 'auth = pubkey'
+    {
+        echo "connections {"
+        sed -n '/^    gw {/,/^    }/p' "$W/ga/swanctl.conf" |
+            sed 's/gw {/first {/; s/id = gb.example/&\n            cacerts = other.pem/'
+        sed "1d; s/id = gb.example/id = $1/" "$W/ga/swanctl.conf"
+    } >"$W/ga/two" && mv "$W/ga/two" "$W/ga/swanctl.conf"
+    check "two connections: reload" xd ga reload
+}
+two gb.example
+called_by_them "the second connection"
+check "it is tried" log_has ga agent "config 'first' does not take 'gb.example'.*trying 'gw'"
+two '*.example'
+refused_both "no weaker connection" 'AUTH'
