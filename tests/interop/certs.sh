@@ -162,4 +162,6 @@ two gb.example
 called_by_them "the second connection"
 check "it is tried" log_has ga agent "config 'first' does not take 'gb.example'.*trying 'gw'"
 two '*.example'
-refused_both "no weaker connection" 'AUTH'
+swan gb --initiate --child net --timeout 10 >"$W/theirs" 2>&1 && fail "a weaker connection let them in"
+eventually 5 "no weaker connection: no SA" ikes_is ga 0
+check "nor tried" log_has ga agent "authentication of 'gb.example' .*cacerts.*sending AUTHENTICATION_FAILED"
