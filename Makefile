@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# make | check | lint | fuzz | bench | install DESTDIR=    V=1 verbose, SAN=1 ASan+UBSan, WERROR=1, DPDK=0, WITH_KEYS=0
+# make [all] | tests | fuzzers        builds    V=1 verbose, SAN=1 ASan+UBSan, WERROR=1, DPDK=0, WITH_KEYS=0, CC=clang
+# make check | check-unit | lint | rfc          all tests; unit tests; texts and includes; MUSTs without code or test
+# make fuzz | soak | walk                       long ones: FUZZ_SECONDS=, SOAK_MINUTES=
+# make bench | bench-ike                        figures: packets; negotiations
+# make install DESTDIR= | clean | format | fuzz-seeds
 
 CC ?= cc
 CLANG ?= clang
@@ -78,7 +82,6 @@ TOOLS := $(patsubst tools/bench/%.c,$(B)/bench/%,$(tool_src)) $(patsubst tools/l
 UNITS := $(patsubst %.c,$(B)/%,$(unit_src) $(bpftest_src))
 TESTTOOLS := $(patsubst %.c,$(B)/%,$(testtool_src))
 
-# fuzz and soak run long: FUZZ_SECONDS=, SOAK_MINUTES=
 .PHONY: soak rfc walk all check check-unit lint fuzz fuzzers fuzz-seeds bench bench-ike install clean tests format
 .DELETE_ON_ERROR:
 .SECONDARY:
