@@ -9,6 +9,7 @@
  *   rekey_timer   rekey_time less a random part of rand_time: our rekey
  *   expire_timer  life_time: closed at once, whatever a rekey is doing
  *   switch_timer  responder of a rekey: the peer may use the new SA already
+ *                 the loser of a simultaneous rekey, in force: the winner carries the traffic now, closed
  *                 the one in force, with inactivity: closed when there was no traffic for so long
  *   fading.timer  grace of an old inbound SA for late packets (delete_rekeyed_delay)
  */
@@ -248,6 +249,39 @@ void child_activate_later(struct child_sa *c, struct child_sa *old)
 {
 	retire(old, c);
 	activate_later(c, old);
+}
+
+/* The peer may not have the other one yet: until that carries the traffic, this one does. */
+static void on_superseded(struct timer *timer)
+{
+	struct child_sa *c = timer_owner(timer, struct child_sa, switch_timer);
+	struct agent *a = c->ike->agent;
+	const struct child_sa *by = sa_find_child(a, c->replaced_by);
+
+	if (by && child_up(by) && !by->active)
+		timer_arm(&a->core->timers, &c->switch_timer, sa_now_ms() + SWITCH_POLL_MS, on_superseded);
+	else if (c->state == CHILD_REKEYED)
+		child_delete(c, NULL);
+}
+
+void child_give_way(struct child_sa *c, struct child_sa *to)
+{
+	child_activate_later(to, c);
+	timer_arm(&c->ike->agent->core->timers, &c->switch_timer, sa_now_ms() + SWITCH_POLL_MS, on_superseded);
+}
+
+void child_stand_back(struct child_sa *c, const struct child_sa *by)
+{
+	struct agent_core *core = c->ike->agent->core;
+
+	if (c->state == CHILD_INSTALLING)
+		timers_start(c);
+	timer_disarm(&core->timers, &c->switch_timer);
+	timer_disarm(&core->timers, &c->rekey_timer);
+	c->replaced_by = by->id;
+	c->active = false;
+	if (c->state == CHILD_INSTALLING || child_up(c))
+		child_state_set(c, CHILD_REKEYED);
 }
 
 void child_switch(struct child_sa *c)

@@ -64,11 +64,16 @@ static void on_older(struct timer *timer)
 	ike_end(ike, END_PEER, &o);
 }
 
+static void on_duplicate(struct timer *timer)
+{
+	ike_delete(timer_owner(timer, struct ike_sa, half_open_timer), END_REPLACED, 0, NULL);
+}
+
 /*
  * RFC 7296 2.4: only of the same authenticated identities, and none that is as young as this one. Not at once:
  * the peer's data plane may have outlived its agent, and uses the old Child SAs until it has our answer.
  */
-static void drop_older(struct ike_sa *ike, uint64_t wait_ms, const char *why)
+static void drop_older(struct ike_sa *ike, uint64_t wait_ms, timer_fn then, const char *why)
 {
 	bool initiator = false;
 	struct ike_sa *other = ike_next_same_peers(ike, initiator, NULL);
@@ -85,13 +90,8 @@ static void drop_older(struct ike_sa *ike, uint64_t wait_ms, const char *why)
 		ike_log(other, 1, "destroying duplicate IKE_SA for peer '%s', %s",
 			other->remote_id->text, why);
 		timer_arm(&ike->agent->core->timers, &other->half_open_timer,
-			  sa_now_ms() + wait_ms, on_older);
+			  sa_now_ms() + wait_ms, then);
 	}
-}
-
-static void on_duplicate(struct timer *timer)
-{
-	ike_delete(timer_owner(timer, struct ike_sa, half_open_timer), END_REPLACED, 0, NULL);
 }
 
 /*
@@ -147,10 +147,13 @@ void contact_established(struct ike_sa *ike, bool initial_contact)
 	if (!ike_usable(ike))
 		return;
 	if (initial_contact && ike->conn->unique != CONF_UNIQUE_NEVER)
-		drop_older(ike, CONTACT_WAIT_MS, "received INITIAL_CONTACT");
+		drop_older(ike, CONTACT_WAIT_MS, on_older, "received INITIAL_CONTACT");
 	else if (ike->conn->unique == CONF_UNIQUE_REPLACE)
-		/* A peer that reauthenticates deletes the old one itself when it has all children anew. */
-		drop_older(ike, DUPLICATE_WAIT_MS, "replaced");
+		/*
+		 * A peer that reauthenticates deletes the old one itself when it has all children anew; any
+		 * other must be told.
+		 */
+		drop_older(ike, DUPLICATE_WAIT_MS, on_duplicate, "replaced");
 	for (other = ike->initiator ? NULL : TAILQ_FIRST(&ike->of_conn->attempts); other; other = next) {
 		next = TAILQ_NEXT(other, in_attempts);
 		if (other != ike && !other->auth_sent && !other->rekeyed)

@@ -263,6 +263,19 @@ static void delete_child_later(struct ike_sa *ike, struct child_sa *c)
 		ike_log_group(ike, LOG_CHILD, 1, "no memory to delete CHILD_SA {%u}", c->id);
 }
 
+static bool nonce_lower(const struct child_sa *c, const struct child_sa *than)
+{
+	return nonce_cmp(slice_of(c->nonce_low, c->nonce_low_len),
+			 slice_of(than->nonce_low, than->nonce_low_len)) < 0;
+}
+
+static void rekey_won(struct ike_sa *ike, const struct child_sa *own, struct child_sa *peer)
+{
+	ike_log_group(ike, LOG_CHILD, 1,
+		      "CHILD_SA rekey collision won, waiting for the peer to delete {%u}", peer->id);
+	child_stand_back(peer, own);
+}
+
 /*
  * RFC 7296 2.8.1: both rekeyed the same SA. Of the four nonces the lowest names the SA that loses; who made it
  * deletes it, and who made the other deletes the old one.
@@ -274,9 +287,9 @@ static void settle_rekey(struct ike_sa *ike, struct task *t, struct child_sa *ow
 	struct child_sa *peer = t->collide_id ? sa_find_child(a, t->collide_id) : NULL;
 
 	outcome_set(o, 0, "CHILD_SA %s{%u} rekeyed as {%u}", own->conf->name, t->child_id, own->id);
-	if (peer && child_up(peer) &&
-	    nonce_cmp(slice_of(own->nonce_low, own->nonce_low_len),
-		      slice_of(peer->nonce_low, peer->nonce_low_len)) < 0) {
+	if (ike->in && ike->in->nego->old_id == t->child_id)
+		ike->in->nego->rival_id = own->id;
+	if (peer && child_up(peer) && nonce_lower(own, peer)) {
 		ike_log_group(ike, LOG_CHILD, 1, "CHILD_SA rekey collision lost, deleting {%u}", own->id);
 		own->replaced_by = peer->id;
 		child_state_set(own, CHILD_REKEYED);
@@ -289,19 +302,24 @@ static void settle_rekey(struct ike_sa *ike, struct task *t, struct child_sa *ow
 		outcome_set(o, -EIO, "CHILD_SA cannot be put into force");
 		return;
 	}
-	if (peer && old) {
-		ike_log_group(ike, LOG_CHILD, 1,
-			      "CHILD_SA rekey collision won, waiting for the peer to delete {%u}",
-			      peer->id);
-		timer_disarm(&a->core->timers, &peer->switch_timer);
-		timer_disarm(&a->core->timers, &peer->rekey_timer);
-		peer->replaced_by = own->id;
-		peer->active = false;
-		if (child_up(peer))
-			child_state_set(peer, CHILD_REKEYED);
-	}
+	if (peer && old)
+		rekey_won(ike, own, peer);
 	if (old)
 		delete_child_later(ike, old);
+}
+
+/*
+ * The same, when the peer's request came before our rekey was over and its keys or its SA were made after that: what
+ * the peer asked for is `c`. The old SA is ours to delete in this case, or gone already.
+ */
+static void settle_late(struct ike_sa *ike, struct child_sa *c, struct child_sa *own)
+{
+	if (!nonce_lower(own, c)) {
+		rekey_won(ike, own, c);
+		return;
+	}
+	ike_log_group(ike, LOG_CHILD, 1, "CHILD_SA rekey collision lost, {%u} gives way to {%u}", own->id, c->id);
+	child_give_way(own, c);
 }
 
 /* Both asked for the same child at once, and the peer's request had the higher nonce: its SA stays. */
@@ -435,6 +453,7 @@ static void on_responded(struct ike_sa *ike, struct child_nego *n, int error)
 	struct agent *a = ike->agent;
 	struct child_sa *c = sa_find_child(a, n->child_id);
 	struct child_sa *old = n->old_id ? sa_find_child(a, n->old_id) : NULL;
+	struct child_sa *rival = n->rival_id ? sa_find_child(a, n->rival_id) : NULL;
 	struct task *t = task_active(ike);
 
 	if (error || !c) {
@@ -443,6 +462,12 @@ static void on_responded(struct ike_sa *ike, struct child_nego *n, int error)
 		reply_notify(ike, error == -EINVAL ? N_INVALID_SYNTAX : N_TEMPORARY_FAILURE,
 			     slice_of(NULL, 0));
 		in_end(ike);
+		return;
+	}
+	if (rival && child_up(rival)) {
+		answer(ike, n);
+		in_end(ike);
+		settle_late(ike, c, rival);
 		return;
 	}
 	if (!old) {

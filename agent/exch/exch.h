@@ -39,6 +39,7 @@ struct child_nego {
 	struct conn_conf *conn; /* reference */
 	const struct child_conf *conf;
 	uint32_t old_id; /* Child SA being rekeyed, 0 = none */
+	uint32_t rival_id; /* responder: what our own rekey of it made while this one was under way, 0 = none */
 	uint32_t reqid;
 	bool have_slot;
 	struct engine_sa slot;
@@ -318,6 +319,10 @@ void transport_restore(const struct child_nego *n, struct ts_list *local, struct
 int child_activate(struct child_sa *c, struct child_sa *old);
 /* Installed, but the peer may not know yet: in force when it shows itself, `old` goes, or after SWITCH_WAIT_MS. */
 void child_activate_later(struct child_sa *c, struct child_sa *old);
+/* Ours, in force, and lost to the peer's `to` in a simultaneous rekey: deleted when that is in force. */
+void child_give_way(struct child_sa *c, struct child_sa *to);
+/* Lost to `by` in a simultaneous rekey: never in force, until the peer that made it deletes it or it expires. */
+void child_stand_back(struct child_sa *c, const struct child_sa *by);
 /* Made by the peer without REKEY_SA. When it has another with equal selectors (it starts over, or reauthenticates), that
  * one carries the traffic until the peer uses the new one, or the old one goes. */
 int child_activate_beside(struct child_sa *c, bool initial_contact);

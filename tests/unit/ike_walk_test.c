@@ -22,6 +22,7 @@ struct race {
 	enum ends ends;
 	unsigned int faults; /* when WALK_FAULTS does not say */
 	bool thorough;	     /* too many for every day: make walk */
+	bool slow;	     /* engines answer any time later: between request and response there are other messages */
 };
 
 static struct outcome *initiate_child(int side, const char *child)
@@ -137,23 +138,30 @@ static void both_child_both_ike(struct outcome **a, struct outcome **b)
 }
 
 static const struct race races[] = {
-	{"child rekey x child rekey", child_child, ONE_PAIR, 1, false},
-	{"IKE rekey x IKE rekey", ike_ike, ONE_PAIR, 0, false},
-	{"child rekey x IKE rekey", child_ike, ONE_PAIR, 1, false},
-	{"IKE rekey x child rekey", ike_child, ONE_PAIR, 1, false},
-	{"child and IKE rekey x child and IKE rekey", both_child_both_ike, ONE_PAIR, 0, true},
-	{"child rekey x child delete", child_delete_child, AGREEMENT, 1, false},
-	{"child rekey x IKE delete", child_delete_ike, AGREEMENT, 1, false},
-	{"IKE rekey x child delete", ike_delete_child, AGREEMENT, 1, false},
-	{"IKE rekey x IKE delete", ike_delete_ike, AGREEMENT, 1, false},
-	{"child delete x child delete", delete_child_delete_child, AGREEMENT, 1, false},
-	{"child delete x IKE delete", delete_child_delete_ike, AGREEMENT, 1, false},
-	{"IKE delete x IKE delete", delete_ike_delete_ike, AGREEMENT, 1, false},
-	{"create x create of the same", create_create, AGREEMENT, 1, false},
-	{"create x IKE rekey", create_ike, AGREEMENT, 1, false},
-	{"create x child rekey", create_child, AGREEMENT, 1, false},
-	{"create x child delete", create_delete_child, AGREEMENT, 1, false},
-	{"create x IKE delete", create_delete_ike, AGREEMENT, 1, false},
+	{"child rekey x child rekey", child_child, ONE_PAIR, 1, false, false},
+	{"IKE rekey x IKE rekey", ike_ike, ONE_PAIR, 0, false, false},
+	{"child rekey x IKE rekey", child_ike, ONE_PAIR, 1, false, false},
+	{"IKE rekey x child rekey", ike_child, ONE_PAIR, 1, false, false},
+	{"child and IKE rekey x child and IKE rekey", both_child_both_ike, ONE_PAIR, 0, true, false},
+	{"child rekey x child delete", child_delete_child, AGREEMENT, 1, false, false},
+	{"child rekey x IKE delete", child_delete_ike, AGREEMENT, 1, false, false},
+	{"IKE rekey x child delete", ike_delete_child, AGREEMENT, 1, false, false},
+	{"IKE rekey x IKE delete", ike_delete_ike, AGREEMENT, 1, false, false},
+	{"child delete x child delete", delete_child_delete_child, AGREEMENT, 1, false, false},
+	{"child delete x IKE delete", delete_child_delete_ike, AGREEMENT, 1, false, false},
+	{"IKE delete x IKE delete", delete_ike_delete_ike, AGREEMENT, 1, false, false},
+	{"create x create of the same", create_create, AGREEMENT, 1, false, false},
+	{"create x IKE rekey", create_ike, AGREEMENT, 1, false, false},
+	{"create x child rekey", create_child, AGREEMENT, 1, false, false},
+	{"create x child delete", create_delete_child, AGREEMENT, 1, false, false},
+	{"create x IKE delete", create_delete_ike, AGREEMENT, 1, false, false},
+	{"child rekey x child rekey, slow engines", child_child, ONE_PAIR, 0, false, true},
+	{"child rekey x IKE rekey, slow engines", child_ike, ONE_PAIR, 0, false, true},
+	{"child rekey x child delete, slow engines", child_delete_child, AGREEMENT, 0, false, true},
+	{"child rekey x IKE delete, slow engines", child_delete_ike, AGREEMENT, 0, false, true},
+	{"create x create of the same, slow engines", create_create, AGREEMENT, 0, false, true},
+	{"create x IKE rekey, slow engines", create_ike, AGREEMENT, 0, false, true},
+	{"create x child rekey, slow engines", create_child, AGREEMENT, 0, false, true},
 };
 
 static const struct race *walking; /* NULL: no walk is under way */
@@ -258,6 +266,7 @@ static void walk_once(const struct race *r, unsigned int lowest, unsigned int fa
 	configure_both();
 	w.guard = r->ends == ONE_PAIR;
 	deal_nonces(lowest);
+	w.engine[A].slow = w.engine[B].slow = r->slow;
 	depth = 0;
 	r->start(&a, &b);
 	run_walk(faults);

@@ -19,7 +19,7 @@
 /* A program takes of this what it needs. */
 #pragma GCC diagnostic ignored "-Wunused-function"
 
-enum { PAIR_SLOTS = 256 };
+enum { PAIR_SLOTS = 256, PAIR_ANSWERS = 16 };
 
 struct test_slot {
 	bool used, in, out, active;
@@ -31,6 +31,15 @@ struct test_slot {
 	char child[CONF_NAME_MAX];
 };
 
+/* An engine that takes its time: what it will say of an outbound SA. */
+struct test_answer {
+	int error;
+	engine_done_fn done;
+	void *ctx;
+	struct sa_ref ref;
+	uint64_t tag;
+};
+
 struct engine {
 	int side;
 	const struct engine *peer; /* whose packets the counters see */
@@ -38,6 +47,9 @@ struct engine {
 	struct test_slot slot[PAIR_SLOTS];
 	unsigned int installs, removes, traps, moves;
 	int fail_install; /* -errno of the next install */
+	bool slow; /* answers when the test says so, or when there is nothing else left */
+	struct test_answer answer[PAIR_ANSWERS];
+	unsigned int n_answer;
 	bool peer_sends;  /* traffic flows: inbound counters show which SA the other side uses */
 	bool forget;	  /* orphans asked for */
 	unsigned int n_orphans;
@@ -142,6 +154,11 @@ static int test_install_out(struct engine *e, const struct ike_authenticated *pr
 	}
 	secret_free(encr);
 	secret_free(integ);
+	if (e->slow) {
+		assert_true(e->n_answer < PAIR_ANSWERS);
+		e->answer[e->n_answer++] = (struct test_answer){err, done, ctx, ref, tag};
+		return 0;
+	}
 	done(ctx, ref, tag, err);
 	return 0;
 }

@@ -102,9 +102,16 @@ static void run_walk(unsigned int faults)
 	unsigned int at[PAIR_QUEUE];
 
 	settle();
-	while (w.n_queue) {
-		unsigned int n = distinct(at), i = choose(faults ? 3 * n + 1 : n);
+	while (w.n_queue || w.engine[A].n_answer || w.engine[B].n_answer) {
+		unsigned int n = distinct(at), engines = !!w.engine[A].n_answer + !!w.engine[B].n_answer;
+		unsigned int i = choose((faults && n ? 3 * n + 1 : n) + engines);
 
+		if (i < engines) {
+			answer_engine(i || !w.engine[A].n_answer ? B : A);
+			settle();
+			continue;
+		}
+		i -= engines;
 		if (i >= n)
 			faults--;
 		if (i < n)
