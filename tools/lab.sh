@@ -506,9 +506,20 @@ xd() {
 }
 
 # ---- strongSwan in a gateway: charon-systemd with its user-space ESP ---------------------------
+# SWAN_ROOT: a folder with another Debian, whose charon is to be used; swanctl is this machine's.
 swan_available() {
-    [ -x /usr/sbin/charon-systemd ] && [ -x "$(command -v swanctl)" ] &&
-        [ -e /usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so ]
+    [ -x "${SWAN_ROOT:-}/usr/sbin/charon-systemd" ] && [ -x "$(command -v swanctl)" ] &&
+        [ -e "${SWAN_ROOT:-}/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so" ]
+}
+
+# In mount namespaces of their own; the lab is at the same place in the folder.
+swan_charon() { # place of /run
+    mkdir -p "$1" || return 1
+    [ -n "${SWAN_ROOT:-}" ] || { mount --bind "$1" /run && exec /usr/sbin/charon-systemd; return 1; }
+    mount -t tmpfs tmp "$SWAN_ROOT/tmp" && mkdir -p "$SWAN_ROOT$XDPSEC_LAB" &&
+        mount --bind "$XDPSEC_LAB" "$SWAN_ROOT$XDPSEC_LAB" && mount --bind "$1" "$SWAN_ROOT/run" &&
+        mount --rbind /dev "$SWAN_ROOT/dev" && mount -t proc proc "$SWAN_ROOT/proc" &&
+        exec chroot "$SWAN_ROOT" /usr/sbin/charon-systemd
 }
 
 # swan_conf gb [key=value...]: keys as gw_conf, less crypto and gw
@@ -557,8 +568,7 @@ CONF
         exec </dev/null >>"$W/$g/charon.out" 2>&1
         # its PID file is at a fixed place: a private /run for each instance
         STRONGSWAN_CONF=$W/$g/strongswan.conf exec setsid nsenter --net="/run/netns/$g" -- \
-            unshare --mount --propagation private sh -c \
-            'mkdir -p "$1" && mount --bind "$1" /run && exec /usr/sbin/charon-systemd' sh "$W/$g/rundir"
+            unshare --mount --propagation private bash -c "$(declare -f swan_charon); swan_charon $W/$g/rundir"
     ) &
     echo $! >"$W/$g/charon.pid"
     lab_wait 20 swan "$g" --version &&
