@@ -49,7 +49,8 @@ struct xs_pkt {
 	__u8 fragment;
 	__u8 keepalive; /* UDP: one byte 0xff (RFC 3948 2.3) */
 	__u8 mac[6];	/* destination */
-	__u8 pad[2];
+	__u8 hops;	/* IPv6: hop limit */
+	__u8 pad;
 };
 
 /* Where the parser is. */
@@ -279,6 +280,7 @@ static __always_inline int xs_parse_ipv6(struct xs_cursor *at, struct xs_pkt *p)
 	if (xs_is_mapped(src) || xs_is_mapped(dst))
 		return XS_PARSED_MALFORMED;
 	p->tuple.flags = XS_TUPLE_V6;
+	p->hops = ip->hop_limit;
 	at->l4 = ip + 1;
 	at->l4_len = p->len - sizeof(*ip);
 	if (xs_is_ext(ip->nexthdr))
@@ -334,17 +336,30 @@ __weak __noinline int xs_parse(XS_CTX *ctx, struct xs_pkt *p)
 #endif
 }
 
+/* ff00::/8 and fe80::/10: such a destination stays on its link. */
+static __always_inline bool xs_stays_on_link(const struct xs_addr *dst)
+{
+	return dst->b[0] == 0xff || (dst->b[0] == 0xfe && (dst->b[1] & 0xc0) == 0x80);
+}
+
 /*
  * RFC 4861, and RFC 2710, 3810: multicast listeners, without which switches do not let it through:
- * never forwarded, and nothing moves without it.
+ * nothing moves without it. The type alone would be a way around every policy, since routers
+ * forward what looks like it: the hop limit says that nobody did.
  */
 static __always_inline bool xs_is_nd(const struct xs_pkt *p)
 {
 	const struct xs_tuple *t = &p->tuple;
 
-	return (t->flags & XS_TUPLE_V6) && t->protocol == IPPROTO_ICMPV6 &&
-	       p->fragment != XS_LATER_FRAGMENT &&
-	       ((t->sport >= 130 && t->sport <= 137) || t->sport == 143);
+	if (!(t->flags & XS_TUPLE_V6) || t->protocol != IPPROTO_ICMPV6 ||
+	    p->fragment == XS_LATER_FRAGMENT)
+		return false;
+	// RFC 4861 6.1, 7.1, 8.1: the hop limit is 255, the packet was not forwarded
+	if (t->sport >= 133 && t->sport <= 137)
+		return p->hops == 255;
+	// RFC 2710 3, RFC 3810 5: a hop limit of 1
+	return ((t->sport >= 130 && t->sport <= 132) || t->sport == 143) && p->hops == 1 &&
+	       xs_stays_on_link(&t->dst);
 }
 
 /* fe80::/10, RFC 4291 2.5.6: stays on its link. */

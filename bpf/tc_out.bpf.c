@@ -17,20 +17,31 @@
 /* The interface that leads there, set before loading. 0: there is none, and it is dropped. */
 const volatile __u32 xs_ramp;
 
+static __always_inline bool is_ike_port(const struct xs_ctl *c, __u32 port)
+{
+	return port == (c->ports & 0xffff) || port == (c->ports >> 16 & 0xffff);
+}
+
+/* A later fragment of UDP shows no port. The socket that it came from does. */
+static __always_inline bool is_ike_fragment(struct __sk_buff *skb, const struct xs_ctl *c)
+{
+	struct bpf_sock *sk = skb->ingress_ifindex ? NULL : skb->sk;
+
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
+	return sk && sk->protocol == IPPROTO_UDP && is_ike_port(c, sk->src_port);
+}
+
 /* IKE and ESP of this host itself: made here, or encrypted by the kernel's ESP from a packet that
  * came in. */
 static __always_inline bool own_ipsec(struct __sk_buff *skb, const struct xs_ctl *c,
 				      const struct xs_pkt *pkt)
 {
 	const struct xs_tuple *t = &pkt->tuple;
-	bool own = t->protocol == IPPROTO_ESP;
 
-	if (t->protocol == IPPROTO_UDP)
-		own = t->flags & XS_TUPLE_NO_PORTS || t->sport == (c->ports & 0xffff) ||
-		      t->sport == (c->ports >> 16 & 0xffff);
-	if (!own)
+	if (t->protocol == IPPROTO_UDP && t->flags & XS_TUPLE_NO_PORTS)
+		return is_ike_fragment(skb, c);
+	if (t->protocol != IPPROTO_ESP && (t->protocol != IPPROTO_UDP || !is_ike_port(c, t->sport)))
 		return false;
-	/* A later fragment of UDP shows no port: only this host's own IKE may be cut that way. */
 	return !skb->ingress_ifindex || (!(t->flags & XS_TUPLE_NO_PORTS) && xs_is_local(&t->src));
 }
 

@@ -87,7 +87,7 @@ int xdp_lan(struct xdp_md *ctx)
 	if (parsed == XS_PARSED_MALFORMED)
 		return xs_xdp_drop(XS_DROP_malformed);
 	/* No router forwards what is link-local: the stack says so to who tries. */
-	if (xs_is_nd(&pkt) || xs_is_link_local(&pkt.tuple))
+	if (xs_is_link_local(&pkt.tuple) || (xs_is_nd(&pkt) && xs_stays_on_link(&pkt.tuple.dst)))
 		return XDP_PASS;
 	xs_select_lan(ctx, ctx->ingress_ifindex, &pkt.tuple, c, &d);
 	if (d.policy)

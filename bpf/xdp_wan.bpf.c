@@ -42,55 +42,6 @@ static __always_inline bool within_budget(const struct xs_ctl *c, const struct x
 	return true;
 }
 
-static __always_inline int ike(struct xdp_md *ctx, const struct xs_ctl *c, const struct xs_pkt *pkt)
-{
-	if (within_budget(c, &pkt->tuple))
-		return XDP_PASS;
-	/* IKE of others that is routed through us is not ours to limit. */
-	if (!xs_not_forwarded(ctx, ctx->ingress_ifindex, &pkt->tuple, &pkt->tuple.dst))
-		return XDP_PASS;
-	return xs_xdp_drop(XS_DROP_ike_budget);
-}
-
-/*
- * In UDP or not, from whatever port: RFC 7296 2.23-4 and 2.23-9 want both taken at any time, and a NAT may change the
- * peer's port; the dataplane says so once it is proved.
- */
-static __always_inline bool slot_matches(const struct xs_sa_slot *s, const struct xs_pkt *pkt)
-{
-	const xs_word *a = (const void *)&s->dst, *b = (const void *)&pkt->tuple.dst;
-
-	return pkt->spi && *(volatile __u32 *)&s->spi == pkt->spi && a[0] == b[0] && a[1] == b[1];
-}
-
-static __always_inline int unknown_spi(struct xdp_md *ctx, const struct xs_pkt *pkt)
-{
-	/* ESP between others that is routed through us passes. */
-	if (!xs_not_forwarded(ctx, ctx->ingress_ifindex, &pkt->tuple, &pkt->tuple.dst))
-		return XDP_PASS;
-	xs_raise(XS_EV_UNKNOWN_SPI, 0, pkt->spi, ctx->ingress_ifindex, &pkt->tuple);
-	return xs_xdp_drop(XS_DROP_unknown_spi);
-}
-
-static __always_inline int esp(struct xdp_md *ctx, const struct xs_ctl *c, const struct xs_port *p,
-			       const struct xs_pkt *pkt)
-{
-	__u32 slot = pkt->spi & ((__u32)c->sa_slots - 1);
-	struct xs_sa_slot *s = bpf_map_lookup_elem(&sa_slot, &slot);
-	struct xs_meta meta = {.kind = XS_META_IN, .slot = slot, .l3 = pkt->l3};
-
-	if (!s || !slot_matches(s, pkt))
-		return unknown_spi(ctx, pkt);
-	xs_count(&sa_rx, slot, pkt->len);
-	if (s->engine == XS_ENGINE_KERNEL)
-		return XDP_PASS;
-	if (s->engine != XS_ENGINE_DATAPLANE)
-		return xs_xdp_drop(XS_DROP_no_engine);
-	meta.generation = s->generation;
-	meta.policy = s->policy;
-	return xs_to_dataplane(ctx, p, &meta, XS_DROP_no_engine);
-}
-
 /* The packet as the policy of the way out would see its answer. ICMP has types, and no sides. */
 static __always_inline void turn(const struct xs_tuple *t, struct xs_tuple *out)
 {
@@ -127,6 +78,62 @@ static __always_inline int plain(struct xdp_md *ctx, struct xs_ctl *c, const str
 	return xs_xdp_drop(XS_DROP_plain_in);
 }
 
+/* What is not is routed through us, and IKE and ESP of others are traffic like any. */
+static __always_inline bool is_for_us(struct xdp_md *ctx, const struct xs_pkt *pkt)
+{
+	return xs_is_local(&pkt->tuple.dst) ||
+	       xs_not_forwarded(ctx, ctx->ingress_ifindex, &pkt->tuple, &pkt->tuple.dst);
+}
+
+static __always_inline int ike(struct xdp_md *ctx, struct xs_ctl *c, const struct xs_port *p,
+			       const struct xs_pkt *pkt, bool keepalive)
+{
+	if (!is_for_us(ctx, pkt))
+		return plain(ctx, c, p, pkt);
+	if (keepalive || within_budget(c, &pkt->tuple))
+		return XDP_PASS;
+	return xs_xdp_drop(XS_DROP_ike_budget);
+}
+
+/*
+ * In UDP or not, from whatever port: RFC 7296 2.23-4 and 2.23-9 want both taken at any time, and a NAT may change the
+ * peer's port; the dataplane says so once it is proved.
+ */
+static __always_inline bool slot_matches(const struct xs_sa_slot *s, const struct xs_pkt *pkt)
+{
+	const xs_word *a = (const void *)&s->dst, *b = (const void *)&pkt->tuple.dst;
+
+	return pkt->spi && *(volatile __u32 *)&s->spi == pkt->spi && a[0] == b[0] && a[1] == b[1];
+}
+
+static __always_inline int unknown_spi(struct xdp_md *ctx, struct xs_ctl *c,
+				       const struct xs_port *p, const struct xs_pkt *pkt)
+{
+	if (!is_for_us(ctx, pkt))
+		return plain(ctx, c, p, pkt);
+	xs_raise(XS_EV_UNKNOWN_SPI, 0, pkt->spi, ctx->ingress_ifindex, &pkt->tuple);
+	return xs_xdp_drop(XS_DROP_unknown_spi);
+}
+
+static __always_inline int esp(struct xdp_md *ctx, struct xs_ctl *c, const struct xs_port *p,
+			       const struct xs_pkt *pkt)
+{
+	__u32 slot = pkt->spi & ((__u32)c->sa_slots - 1);
+	struct xs_sa_slot *s = bpf_map_lookup_elem(&sa_slot, &slot);
+	struct xs_meta meta = {.kind = XS_META_IN, .slot = slot, .l3 = pkt->l3};
+
+	if (!s || !slot_matches(s, pkt))
+		return unknown_spi(ctx, c, p, pkt);
+	xs_count(&sa_rx, slot, pkt->len);
+	if (s->engine == XS_ENGINE_KERNEL)
+		return XDP_PASS;
+	if (s->engine != XS_ENGINE_DATAPLANE)
+		return xs_xdp_drop(XS_DROP_no_engine);
+	meta.generation = s->generation;
+	meta.policy = s->policy;
+	return xs_to_dataplane(ctx, p, &meta, XS_DROP_no_engine);
+}
+
 SEC("xdp")
 int xdp_wan(struct xdp_md *ctx)
 {
@@ -145,24 +152,22 @@ int xdp_wan(struct xdp_md *ctx)
 	}
 	if (pkt.tuple.protocol == IPPROTO_ESP) {
 		if (pkt.fragment != XS_WHOLE)
-			return XDP_PASS;
+			return is_for_us(ctx, &pkt) ? XDP_PASS : plain(ctx, c, p, &pkt);
 		return esp(ctx, c, p, &pkt);
 	}
-	if (xs_is_nd(&pkt))
+	if (xs_is_nd(&pkt) && (xs_stays_on_link(&pkt.tuple.dst) || is_for_us(ctx, &pkt)))
 		return XDP_PASS;
 	if (pkt.tuple.protocol != IPPROTO_UDP || pkt.fragment == XS_LATER_FRAGMENT)
 		return plain(ctx, c, p, &pkt);
 	ike_port = c->ports & 0xffff;
 	nat_port = c->ports >> 16 & 0xffff;
 	if (pkt.tuple.dport == nat_port && nat_port) {
-		if (pkt.keepalive)
-			return XDP_PASS;
 		if (pkt.spi && pkt.fragment == XS_WHOLE)
 			return esp(ctx, c, p, &pkt);
-		return ike(ctx, c, &pkt);
+		return ike(ctx, c, p, &pkt, pkt.keepalive);
 	}
 	if (pkt.tuple.dport == ike_port && ike_port)
-		return ike(ctx, c, &pkt);
+		return ike(ctx, c, p, &pkt, false);
 	return plain(ctx, c, p, &pkt);
 }
 

@@ -68,6 +68,7 @@ struct spec {
 	uint8_t mac_given;
 	uint8_t ext[12]; /* IPv6 extension headers before L4, ended by 255 */
 	uint8_t n_ext;
+	uint8_t hops; /* IPv6; 0: 64 */
 };
 
 static inline void fx_event(void *ctx, const struct xs_event *ev)
@@ -234,7 +235,7 @@ static inline size_t fx_build(const struct spec *s, uint8_t out[FX_FRAME_MAX])
 		wr_u32(&w, 6u << 28);
 		at = wr_reserve(&w, 2);
 		wr_u8(&w, s->n_ext ? s->ext[0] : s->protocol);
-		wr_u8(&w, 64);
+		wr_u8(&w, s->hops ? s->hops : 64);
 		wr_bytes(&w, src.b, 16);
 		wr_bytes(&w, dst.b, 16);
 		for (unsigned int i = 0; i < s->n_ext; i++)

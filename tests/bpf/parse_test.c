@@ -10,6 +10,7 @@
 
 #define V4 .src = "10.1.0.7", .dst = "10.2.0.9"
 #define V6 .src = "2001:db8:1::7", .dst = "2001:db8:2::9"
+#define ON_LINK .src = "2001:db8:1::7", .dst = "ff02::1"
 
 static uint32_t all4, all6;
 
@@ -172,11 +173,20 @@ static void what_a_link_needs_passes(void **state)
 	fx_need_root();
 	for (unsigned int type = 0; type < 256; type++) {
 		bool need = memchr(needed, (int)type, sizeof(needed));
+		uint8_t hops = type >= 133 && type <= 137 ? 255 : 1;
 
-		fx_expect_spec(fx.lan, need ? XDP_PASS : XDP_DROP, need ? 0 : XS_DROP_discard, V6,
-			       .protocol = 58, .sport = (uint16_t)type, .ext = {0}, .n_ext = 1);
-		fx_expect_spec(fx.wan, need ? XDP_PASS : XDP_DROP, need ? 0 : XS_DROP_plain_in, V6,
-			       .protocol = 58, .sport = (uint16_t)type);
+		fx_expect_spec(fx.lan, need ? XDP_PASS : XDP_DROP, need ? 0 : XS_DROP_discard, ON_LINK,
+			       .protocol = 58, .sport = (uint16_t)type, .ext = {0}, .n_ext = 1,
+			       .hops = hops);
+		fx_expect_spec(fx.wan, need ? XDP_PASS : XDP_DROP, need ? 0 : XS_DROP_plain_in, ON_LINK,
+			       .protocol = 58, .sport = (uint16_t)type, .hops = hops);
+		/* somebody forwarded it, or we would */
+		fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, ON_LINK, .protocol = 58,
+			       .sport = (uint16_t)type);
+		fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, V6, .protocol = 58,
+			       .sport = (uint16_t)type, .hops = hops);
+		fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, V6, .protocol = 58,
+			       .sport = (uint16_t)type, .hops = hops);
 	}
 	/* a later fragment does not show what it is */
 	fx_expect_spec(fx.lan, XDP_DROP, XS_DROP_discard, V6, .protocol = 58, .sport = 135,

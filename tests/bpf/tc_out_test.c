@@ -5,6 +5,8 @@
 #define NET_B	    "10.2.0.0-10.2.0.255"
 #define HOST_A	    "10.1.0.7"
 #define HOST_B	    "10.2.0.9"
+#define OURS6	    "2001:db8:ff::1"
+#define HOST6	    "2001:db8:2::9"
 #define FROM_A_TO_B .src = HOST_A, .dst = HOST_B
 
 enum { OWN = 0, CAME_IN = 7 }; /* the interface a forwarded packet came in on */
@@ -61,7 +63,6 @@ static void own_ike_and_esp_pass(void **state)
 		     .dport = 500);
 	fx_expect_tc(OWN, NEXT, 0, .src = "192.0.2.1", .dst = HOST_B, .protocol = 17, .sport = 4500,
 		     .dport = 61000);
-	fx_expect_tc(OWN, NEXT, 0, .src = "192.0.2.1", .dst = HOST_B, .protocol = 17, .frag = 9);
 	fx_expect_tc(OWN, NEXT, 0, .src = "192.0.2.1", .dst = HOST_B, .protocol = 50,
 		     .body = "12345678", .body_len = 8);
 	/* the kernel's ESP keeps the interface of the packet that it encrypted */
@@ -77,9 +78,24 @@ static void own_ike_and_esp_pass(void **state)
 		     .frag = 9);
 	fx_expect_tc(OWN, SHOT, XS_DROP_leak, .src = "192.0.2.1", .dst = HOST_B, .protocol = 17,
 		     .sport = 501, .dport = 500);
-	for (uint16_t type = 133; type <= 137; type++)
+	/* a later fragment from a socket that is not the agent's, which may hold anything */
+	fx_expect_tc(OWN, SHOT, XS_DROP_leak, .src = "192.0.2.1", .dst = HOST_B, .protocol = 17,
+		     .frag = 9);
+	fx_expect_tc(OWN, SHOT, XS_DROP_leak, .src = OURS6, .dst = HOST6, .protocol = 17, .ext = {44},
+		     .n_ext = 1, .frag = 8);
+	for (uint16_t type = 133; type <= 137; type++) {
 		fx_expect_tc(OWN, NEXT, 0, .src = "fe80::1", .dst = "fe80::2", .protocol = 58,
-			     .sport = type);
+			     .sport = type, .hops = 255);
+		/* somebody forwarded it: no neighbour discovery, whatever its type says */
+		fx_expect_tc(CAME_IN, SHOT, XS_DROP_leak, .src = "2001:db8:1::7", .dst = HOST6,
+			     .protocol = 58, .sport = type, .hops = 254);
+	}
+	fx_expect_tc(OWN, NEXT, 0, .src = "fe80::1", .dst = "ff02::16", .protocol = 58, .sport = 143,
+		     .ext = {0}, .n_ext = 1, .hops = 1);
+	fx_expect_tc(OWN, SHOT, XS_DROP_leak, .src = "fe80::1", .dst = "ff02::16", .protocol = 58,
+		     .sport = 143, .hops = 2);
+	fx_expect_tc(CAME_IN, SHOT, XS_DROP_leak, .src = "2001:db8:1::7", .dst = HOST6,
+		     .protocol = 58, .sport = 143, .hops = 1);
 	fx_expect_tc(OWN, SHOT, XS_DROP_leak, .src = "fe80::1", .dst = "fe80::2", .protocol = 58,
 		     .sport = 129);
 	fx_del(id);

@@ -7,6 +7,7 @@
 #define PEER	   "198.51.100.5"
 #define OURS6	   "2001:db8:ff::1"
 #define PEER6	   "2001:db8:fe::5"
+#define BEHIND6	   "2001:db8:77::1"
 #define FROM_PEER  .src = PEER, .dst = OURS
 #define FROM_PEER6 .src = PEER6, .dst = OURS6
 
@@ -344,8 +345,21 @@ static void what_always_passes(void **state)
 	fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER, UDP(4500, 4500, marked_body));
 	fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER, UDP(500, 500, ike_body), .frag = 0x2000);
 	fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER, UDP(0, 0, ike_body), .frag = 5);
-	for (uint16_t type = 133; type <= 137; type++)
-		fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER6, .protocol = 58, .sport = type);
+	for (uint16_t type = 133; type <= 137; type++) {
+		fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER6, .protocol = 58, .sport = type,
+			       .hops = 255);
+		fx_expect_spec(fx.wan, XDP_PASS, 0, .src = "fe80::9", .dst = "ff02::1",
+			       .protocol = 58, .sport = type, .hops = 255);
+		/* from farther away, or to who is behind us: not ND */
+		fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, FROM_PEER6, .protocol = 58,
+			       .sport = type, .hops = 254);
+		fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, .src = PEER6, .dst = BEHIND6,
+			       .protocol = 58, .sport = type, .hops = 255);
+	}
+	fx_expect_spec(fx.wan, XDP_PASS, 0, .src = "fe80::9", .dst = "ff02::1", .protocol = 58,
+		       .sport = 130, .hops = 1);
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, .src = PEER6, .dst = BEHIND6,
+		       .protocol = 58, .sport = 130, .hops = 1);
 	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, FROM_PEER6, .protocol = 58,
 		       .sport = 128);
 	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, FROM_PEER, .protocol = 6, .dport = 22);
@@ -355,6 +369,42 @@ static void what_always_passes(void **state)
 		       UDP(0, 0, ike_body), .frag = 5);
 	fx_del(id);
 	fx_del(id6);
+}
+
+/* IKE and ESP to who is behind us are traffic like any: a policy for them holds. */
+static void ike_and_esp_to_others_are_no_way_in(void **state)
+{
+	struct xs_policy p = fx_policy("10.1.0.0-10.1.0.255", "any4", XS_PROTECT, 10);
+	struct xs_policy p6 = fx_policy("2001:db8:77::-2001:db8:77::ff", "any6", XS_PROTECT, 10);
+	uint32_t id, id6;
+
+	(void)state;
+	fx_need_root();
+	id = fx_add(&p);
+	id6 = fx_add(&p6);
+	for (int i = 0; i < 2; i++) {
+		const char *src = i ? PEER6 : PEER, *dst = i ? BEHIND6 : "10.1.0.7";
+
+		fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, .src = src, .dst = dst,
+			       UDP(500, 500, ike_body));
+		fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, .src = src, .dst = dst,
+			       UDP(500, 4500, marked_body));
+		fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, .src = src, .dst = dst,
+			       UDP(500, 4500, other_body));
+		fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, .src = src, .dst = dst,
+			       .protocol = 17, .dport = 4500, .body = "\xff", .body_len = 1);
+		fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, .src = src, .dst = dst,
+			       ESP(other_body));
+	}
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, .src = PEER, .dst = "10.1.0.7",
+		       ESP(other_body), .frag = 0x2000);
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, .src = PEER, .dst = "10.1.0.7",
+		       UDP(500, 500, ike_body), .frag = 0x2000);
+	/* this host's own address inside of the range */
+	fx_expect_spec(fx.wan, XDP_PASS, 0, .src = PEER, .dst = "10.1.0.1", UDP(500, 500, ike_body));
+	fx_del(id);
+	fx_del(id6);
+	fx_expect_spec(fx.wan, XDP_PASS, 0, .src = PEER, .dst = "10.1.0.7", UDP(500, 500, ike_body));
 }
 
 static void a_moved_peer_loses_nothing(void **state)
@@ -391,6 +441,7 @@ int main(void)
 	    cmocka_unit_test(cleartext_that_a_policy_protects),
 	    cmocka_unit_test(icmp_is_not_turned),
 	    cmocka_unit_test(what_always_passes),
+	    cmocka_unit_test(ike_and_esp_to_others_are_no_way_in),
 	    cmocka_unit_test(a_moved_peer_loses_nothing),
 	};
 

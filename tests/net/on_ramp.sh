@@ -20,6 +20,14 @@ nsx hb sh -c 'exec iperf3 -s -1 -p 5201' >/dev/null 2>&1 &
 lab_wait 5 nsx hb sh -c 'ss -ltn | grep -q :5201'
 check "TCP from the gateway" nsx ga iperf3 -c 10.2.0.2 -B 10.1.0.1 -p 5201 -t 1
 [ "$(drops ga leak)" = "$leaks" ] || fail "counted as leaks: $(drops ga leak)"
+# only the first fragment of a datagram shows its port: neither of the others leaves by that
+udp_from() { # port
+    nsx ga python3 -c 'import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("10.1.0.1", int(sys.argv[1])))
+s.sendto(b"x" * 4000, ("10.2.0.2", 9999))' "$1"
+}
+check "a datagram in fragments" udp_from 7777
 check "nothing in clear" no_clear
 gw_kill ga dataplane KILL
 nsx ga ping -q -n -c 2 -i 0.1 -W 1 -I 10.1.0.1 10.2.0.2 >/dev/null && fail "a ping without dataplane"
@@ -27,6 +35,10 @@ check "nothing in clear without dataplane" no_clear
 [ "$(drops ga no_engine)" -gt 0 ] || fail "not counted"
 check "load again keeps the pair" gw_load ga
 check "the on-ramp is a pair" ramp_is ga 2
+gw_kill ga agent KILL
+check "a datagram in fragments from the port of IKE" udp_from 4500
+clear_is() { [ "$(lab_wire clear)" = "$1" ]; }
+eventually 3 "all of that leaves" clear_is 3
 gw_down ga
 check "unload leaves nothing" ramp_is ga 0
 # a pair of that name that is not ours is left alone, and the gateway does without
