@@ -46,7 +46,8 @@ struct fetch_result {
 typedef void (*fetch_done_fn)(void *ctx, uint64_t id, const struct fetch_result *r);
 /*
  * GET, or POST of a body with a content type. `configured`: the administrator named this URI; any
- * other must not lead to this host, its links, or a multicast address, by redirection neither.
+ * other, and what it is redirected to on another host or port, must not lead to this host by any of
+ * its addresses, its links, or a multicast address.
  * Always asynchronous; `id` comes back. 0, -EINVAL not http://, -EBUSY, -ENOMEM, -EMSGSIZE.
  */
 int fetch_get(struct fetch *f, const char *uri, bool configured, fetch_done_fn done, void *ctx,

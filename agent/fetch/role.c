@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,8 +37,8 @@ struct transfer {
 	TAILQ_ENTRY(transfer) next;
 	struct fetch_request q;
 	char uri[FETCH_URI_MAX]; /* now, after redirects */
-	char host[HOST_MAX];
-	int port;
+	char host[HOST_MAX], first_host[HOST_MAX];
+	int port, first_port;
 	unsigned int redirects;
 	struct endpoint addr[ADDRS_MAX];
 	unsigned int n_addrs, i_addr;
@@ -173,6 +174,35 @@ static bool is_ours_to_reach(const struct ip_addr *a)
 	return false; /* ::1 */
 }
 
+/* For what is sent to an address of this host the kernel takes that address as the source, too. */
+static bool is_this_host(const struct ip_addr *a)
+{
+	struct endpoint e = {.ip = *a, .port = 80}, self = {0};
+	struct sockaddr_storage ss;
+	socklen_t n = endpoint_to_sockaddr(&e, &ss);
+	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
+	bool same = false;
+
+	if (fd < 0)
+		return true;
+	/* sends nothing */
+	if (!connect(fd, (struct sockaddr *)&ss, n)) {
+		n = sizeof(ss);
+		same = getsockname(fd, (struct sockaddr *)&ss, &n) ||
+		       endpoint_from_sockaddr(&ss, &self) || addr_equal(&self.ip, a);
+	}
+	close(fd);
+	return same;
+}
+
+/* The administrator named a server, not whatever that one redirects to over http. */
+static bool may_reach(const struct transfer *t, const struct ip_addr *a)
+{
+	if (t->q.configured && t->port == t->first_port && !strcasecmp(t->host, t->first_host))
+		return true;
+	return is_ours_to_reach(a) && !is_this_host(a);
+}
+
 static void redirect(struct transfer *t, struct evhttp_request *req)
 {
 	const char *to = evhttp_find_header(evhttp_request_get_input_headers(req), "Location");
@@ -294,8 +324,7 @@ static void on_resolved(int result, struct evutil_addrinfo *list, void *arg)
 		struct sockaddr_storage ss = {0};
 
 		memcpy(&ss, i->ai_addr, i->ai_addrlen < sizeof(ss) ? i->ai_addrlen : sizeof(ss));
-		if (!endpoint_from_sockaddr(&ss, e) &&
-		    (t->q.configured || is_ours_to_reach(&e->ip)))
+		if (!endpoint_from_sockaddr(&ss, e) && may_reach(t, &e->ip))
 			t->n_addrs++;
 	}
 	if (t->over) {
@@ -348,6 +377,10 @@ static void transfer_start(struct transfer *t)
 	if (uri_read(t)) {
 		end(t, -EINVAL, "not a URI that can be fetched");
 		return;
+	}
+	if (!t->redirects) {
+		memcpy(t->first_host, t->host, sizeof(t->first_host));
+		t->first_port = t->port;
 	}
 	snprintf(port, sizeof(port), "%d", t->port);
 	/* may call back before it returns, and then gives NULL */

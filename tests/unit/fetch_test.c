@@ -7,7 +7,9 @@
 #include <event2/http.h>
 #include <event2/listener.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -131,6 +133,10 @@ static void on_request(struct evhttp_request *req, void *arg)
 		send_to(req, "https://127.0.0.1/");
 	else if (!strcmp(p, "/file"))
 		send_to(req, "file:///etc/passwd");
+	else if (!strcmp(p, "/port"))
+		send_to(req, uri(raw_port, "/"));
+	else if (!strcmp(p, "/host"))
+		send_to(req, "http://127.0.0.2/");
 	else if (!strcmp(p, "/user"))
 		send_to(req, "http://user:word@127.0.0.1/");
 	else
@@ -224,6 +230,8 @@ static void refused(void **state)
 	    {"/loop", -ELOOP},	   {"/https", -EPROTO},
 	    {"/file", -EPROTO},	   {"/user", -EINVAL},
 	    {"/again/0", -EPROTO},
+	    /* this host, which the administrator has not named so */
+	    {"/port", -EACCES},	   {"/host", -EACCES},
 	};
 	struct got g;
 	char big[700];
@@ -262,7 +270,8 @@ static void this_host(void **state)
 	    "[::]",	 "169.254.1.1",	       "224.0.0.1",	 "[fe80::1]",
 	    "[ff02::1]", "[::ffff:127.0.0.1]", "255.255.255.255"};
 	unsigned int before = asked;
-	char text[64];
+	struct ifaddrs *all = NULL;
+	char text[128];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(hosts) / sizeof(*hosts); i++) {
@@ -274,6 +283,23 @@ static void this_host(void **state)
 		if (g.error != -EACCES)
 			fail_msg("%s: %d %s", hosts[i], g.error, g.text);
 	}
+	/* its other addresses, too */
+	assert_int_equal(getifaddrs(&all), 0);
+	for (struct ifaddrs *i = all; i; i = i->ifa_next) {
+		char name[INET6_ADDRSTRLEN];
+		struct got g = {0};
+
+		if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET)
+			continue;
+		inet_ntop(AF_INET, &((struct sockaddr_in *)i->ifa_addr)->sin_addr, name,
+			  sizeof(name));
+		snprintf(text, sizeof(text), "http://%s:%d/bytes/1", name, port);
+		assert_int_equal(fetch_get(f, text, false, take, &g, 77), 0);
+		wait_for(&g);
+		if (g.error != -EACCES)
+			fail_msg("%s: %d %s", text, g.error, g.text);
+	}
+	freeifaddrs(all);
 	assert_int_equal(asked, before);
 }
 
