@@ -107,10 +107,13 @@ static void checksum_anew(struct pkt *p, uint32_t hlen, uint8_t protocol)
 
 uint8_t transport_restore(struct pkt *p, const uint8_t *header, uint8_t next)
 {
-	uint32_t hlen = p->outer_len - (p->outer_port ? sizeof(struct udp_hdr) : 0);
+	uint32_t hlen = header[0] >> 4 == 6 ? sizeof(struct ip6_hdr_fixed)
+					    : ip4_hlen((const struct ip4_hdr *)header);
+	/* By length: nothing vouches for the ports, and one of 0 must not make UDP's header payload. */
+	bool udp = p->outer_len == hlen + sizeof(struct udp_hdr);
 
 	p->family = header[0] >> 4 == 6 ? 6 : 4;
-	if (p->family == 6 && hlen != sizeof(struct ip6_hdr_fixed))
+	if (p->outer_len != hlen && !udp)
 		return XS_DROP_unsup_payload; /* as we send it */
 	if (p->len + hlen > IP4_LEN_MAX)
 		return XS_DROP_oversized_header;
@@ -118,7 +121,7 @@ uint8_t transport_restore(struct pkt *p, const uint8_t *header, uint8_t next)
 	p->data -= hlen;
 	p->len += hlen;
 	header_set(p->data, hlen, p->len, next);
-	if (p->outer_port)
+	if (udp)
 		checksum_anew(p, hlen, next);
 	return 0;
 }

@@ -124,6 +124,26 @@ static uint8_t open_(struct duo *d, struct pkt *p, uint32_t outer_len)
 	return p->drop;
 }
 
+/* RFC 768: a source port of 0 is none. Who sits in between can write it; the payload stays what it was. */
+static void no_source_port(void **state)
+{
+	static struct env_pkt buf;
+	uint8_t bytes[256];
+	struct pkt *p;
+	struct duo d;
+
+	(void)state;
+	duo_open(&d, crypto_suite_at(0), false, 4500);
+	packet4(bytes, 20, 100, IPPROTO_ICMP);
+	p = seal(&d, &buf, bytes, 100);
+	assert_int_equal(p->drop, 0);
+	d.in->sport = 0; /* what open_ gives as the port that came */
+	assert_int_equal(open_(&d, p, 28), 0);
+	assert_int_equal(p->len, 100);
+	assert_memory_equal(p->data, bytes, 100);
+	duo_close(&d);
+}
+
 static void there_and_back4(const struct crypto_suite *suite, uint16_t port)
 {
 	static struct env_pkt buf;
@@ -378,6 +398,7 @@ static void no_tfc(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_source_port),
 		cmocka_unit_test(there_and_back), cmocka_unit_test(not_sealed),	   cmocka_unit_test(selectors),
 		cmocka_unit_test(modes_mixed),	  cmocka_unit_test(nat_checksums), cmocka_unit_test(no_tfc),
 	};
