@@ -184,6 +184,21 @@ static unsigned int id_fit(const struct conn_conf *conn, const struct conn_query
 	return fit;
 }
 
+/* How narrowly the peer's identity is named, of all connections for it. */
+static unsigned int id_tier(const struct agent *a, const struct conn_query *q)
+{
+	struct conf_near near = {.conf = a->core->conf, .remote = &q->path->remote.ip};
+	const struct conn_conf *conn;
+	unsigned int most = 0;
+
+	while ((conn = conf_near_next(&near))) {
+		unsigned int fit = id_fit(conn, q) & (FIT_ID_WILD | FIT_ID_REMOTE);
+
+		most = fit > most ? fit : most;
+	}
+	return most;
+}
+
 static bool takes_proposal(const struct conn_conf *conn, const struct conn_query *q)
 {
 	struct proposals offered = {.n = 1, .p = {*q->chosen}};
@@ -196,7 +211,8 @@ struct conn_conf *conn_by_ids(const struct agent *a, const struct conn_query *q,
 {
 	struct conf_near near = {.conf = a->core->conf, .remote = &q->path->remote.ip};
 	struct conn_conf *best = NULL, *conn;
-	unsigned int best_fit = 0, best_place = 0;
+	/* The peer chose the proposal: offering another must not lead it to who takes anybody. */
+	unsigned int best_fit = id_tier(a, q), best_place = 0;
 
 	while ((conn = conf_near_next(&near))) {
 		unsigned int fit = id_fit(conn, q);

@@ -30,9 +30,16 @@ static bool crossing(const struct ike_sa *a, const struct ike_sa *b)
 	       a->created_ms <= b->established_ms && b->created_ms <= a->established_ms;
 }
 
+/* Who knows a shared secret, which may be that of a group, does not end what a private key has proved. */
+static bool is_weaker(const struct ike_sa *ike, const struct ike_sa *other)
+{
+	return ike->conn->remote_auth == CONF_AUTH_PSK && other->conn->remote_auth == CONF_AUTH_PUBKEY;
+}
+
 bool contact_supersedes(const struct ike_sa *ike, const struct ike_sa *other)
 {
-	return other != ike && other->authenticated && contact_same_peers(ike, other) && !crossing(ike, other);
+	return other != ike && other->authenticated && contact_same_peers(ike, other) && !crossing(ike, other) &&
+	       !is_weaker(ike, other);
 }
 
 /* unique = keep: the peer is who it says, and has one. Who says INITIAL_CONTACT has lost that one (RFC 7296 2.4). */
@@ -45,7 +52,7 @@ bool contact_kept_out(struct ike_sa *ike)
 	for (int initiator = 0; initiator < 2; initiator++) {
 		for (other = NULL; (other = ike_next_same_peers(ike, initiator, other));) {
 			/* Both call at once: one of the two goes, see below. */
-			if (other == ike || !ike_usable(other) ||
+			if (other == ike || !ike_usable(other) || is_weaker(other, ike) ||
 			    (initiator && other->established_ms >= ike->created_ms))
 				continue;
 			liveness_hint(other);

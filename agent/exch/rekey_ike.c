@@ -108,12 +108,29 @@ static void expect_delete(struct ike_sa *ike, uint64_t wait_ms)
 		  on_superfluous);
 }
 
+/*
+ * Who rekeys again has forgotten to delete the one before, or wants us to keep any number: one that was replaced is
+ * enough.
+ */
+static void end_before(struct ike_sa *old)
+{
+	struct ike_sa *before = ike_find_ref(old->agent, old->replaces);
+	struct outcome o;
+
+	if (!before || before->state != IKE_REKEYED)
+		return;
+	outcome_set(&o, 0, "IKE_SA was rekeyed twice");
+	ike_end(before, END_REPLACED, &o);
+}
+
 /* RFC 7296 2.8: the new IKE SA inherits all children, and what was still to be asked. */
 static void inherit(struct ike_sa *old, struct ike_sa *ike)
 {
 	struct agent_core *core = old->agent->core;
 	struct child_sa *c;
 
+	end_before(old);
+	ike->replaces = old->ref;
 	while ((c = TAILQ_FIRST(&old->children)))
 		child_move(c, ike);
 	tasks_move(old, ike);

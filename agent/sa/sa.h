@@ -146,6 +146,7 @@ struct ike_sa {
 	uint64_t hint_ms;	  /* last liveness check that something forgeable caused */
 	uint8_t nonce_low[IKE_NONCE_LEN]; /* lower nonce of IKE_SA_INIT: simultaneous initiation */
 	struct sa_ref rekey_peer; /* made by the peer's rekey while ours is under way; generation 0 = none */
+	struct sa_ref replaces;	  /* what it was made from by a rekey */
 	uint64_t created_ms, established_ms, rekey_ms, expire_ms, reauth_ms, last_in_ms, last_out_ms;
 	struct setup *setup;	 /* what IKE_SA_INIT and IKE_AUTH need and nothing after them */
 	struct exchange_in *in;	 /* the peer's request being answered across a wait, or NULL */
