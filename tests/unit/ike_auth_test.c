@@ -574,6 +574,11 @@ static void forged_payloads(void **state)
 	forged_auth(AUTH_METHOD_SIGNATURE, slice_of(rsa256, 16 + 256), 0, IKE_C_auth_no_cert);
 	forged_auth(AUTH_METHOD_SIGNATURE, slice_of(rsa256, 16 + 256), 12, IKE_C_auth_no_cert);
 	assert_int_equal(counted(B, IKE_C_cert_url), 1);
+	/* RFC 7296 3.6: PKCS #7, PGP, DNS, Kerberos, CRL, ARL, SPKI, attribute certificates: no code reads them */
+	for (uint8_t encoding = 1; encoding <= 10; encoding++)
+		if (encoding != CERT_X509)
+			forged_auth(AUTH_METHOD_SIGNATURE, slice_of(rsa256, 16 + 256), encoding,
+				    IKE_C_auth_no_cert);
 }
 
 /* ---- our own side -------------------------------------------------------------------------------------------- */
