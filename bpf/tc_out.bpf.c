@@ -31,8 +31,8 @@ static __always_inline bool is_ike_fragment(struct __sk_buff *skb, const struct 
 	return sk && sk->protocol == IPPROTO_UDP && is_ike_port(c, sk->src_port);
 }
 
-/* IKE and ESP of this host itself: made here, or encrypted by the kernel's ESP from a packet that
- * came in. */
+/* IKE and ESP of this host itself, by its addresses: a packet out of a tunnel that goes on is sent
+ * by this host, too, and the kernel's ESP keeps the interface that its packet came in on. */
 static __always_inline bool own_ipsec(struct __sk_buff *skb, const struct xs_ctl *c,
 				      const struct xs_pkt *pkt)
 {
@@ -42,7 +42,7 @@ static __always_inline bool own_ipsec(struct __sk_buff *skb, const struct xs_ctl
 		return is_ike_fragment(skb, c);
 	if (t->protocol != IPPROTO_ESP && (t->protocol != IPPROTO_UDP || !is_ike_port(c, t->sport)))
 		return false;
-	return !skb->ingress_ifindex || (!(t->flags & XS_TUPLE_NO_PORTS) && xs_is_local(&t->src));
+	return xs_is_local(&t->src);
 }
 
 SEC("tc")

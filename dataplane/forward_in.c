@@ -144,9 +144,17 @@ static void tell_sender(struct worker *w, struct sa_in *sa, const struct pkt *p,
 	forward_own(w, back, &v, 1);
 }
 
+/* What leaves by the WAN again may be for another tunnel: the kernel sends it, past tc_out, which AF_XDP does not see. */
+static const struct next_hop *next_of(struct worker *w, const struct pkt *p)
+{
+	const struct next_hop *nh = transmit_next_hop(w, p->dst);
+
+	return nh && nh->state == NH_PORT && w->shared->ports[nh->port].role != XS_ROLE_LAN ? NULL : nh;
+}
+
 static void route_one(struct worker *w, struct sa_in *sa, struct pkt *p)
 {
-	struct in_hop hop = {.w = w, .nh = transmit_next_hop(w, p->dst)};
+	struct in_hop hop = {.w = w, .nh = next_of(w, p)};
 	const struct next_hop *known = nh_cache_find(w->nh, p->dst);
 	bool forwarded = known && known->state != NH_LOCAL && known->state != NH_WANTED;
 	uint16_t port = known && known->state == NH_PORT ? known->port : PKT_NO_PORT;

@@ -70,6 +70,10 @@ static void own_ike_and_esp_pass(void **state)
 		     .body = "12345678", .body_len = 8);
 	fx_expect_tc(CAME_IN, NEXT, 0, .src = "192.0.2.1", .dst = HOST_B, .protocol = 17,
 		     .sport = 4500, .dport = 4500);
+	/* not this host's, though it was this host that sent them: out of a tunnel */
+	fx_expect_tc(OWN, SHOT, XS_DROP_leak, FROM_A_TO_B, .protocol = 50, .body = "12345678",
+		     .body_len = 8);
+	fx_expect_tc(OWN, SHOT, XS_DROP_leak, FROM_A_TO_B, .protocol = 17, .sport = 4500);
 	/* not this host's */
 	fx_expect_tc(CAME_IN, SHOT, XS_DROP_leak, FROM_A_TO_B, .protocol = 50, .body = "12345678",
 		     .body_len = 8);
