@@ -277,7 +277,7 @@ install: all $(MAN)
 	install -D -m 0755 $(B)/xdpsec $(DESTDIR)$(PREFIX)/bin/xdpsec
 	[ -e $(DESTDIR)$(SYSCONFDIR)/xdpsec/xdpsec.conf ] || \
 		install -D -m 0644 deploy/xdpsec.conf $(DESTDIR)$(SYSCONFDIR)/xdpsec/xdpsec.conf
-	for f in deploy/xdpsec.conf deploy/swanctl.conf.example; do \
+	for f in deploy/xdpsec.conf deploy/swanctl.conf.example deploy/swanctl-certs.conf.example; do \
 		install -D -m 0644 $$f $(DESTDIR)$(PREFIX)/share/doc/xdpsec/examples/$${f##*/} || exit 1; done
 	$(if $(MAN),for m in $(MAN); do install -D -m 0644 $$m $(DESTDIR)$(PREFIX)/share/man/man8/$${m##*/} || exit 1; done,@echo "no scdoc: no manual pages")
 	install -d $(DESTDIR)$(UNITDIR)
