@@ -4,7 +4,7 @@
 #include "agent/wire/msg.h"
 #include "common/addr.h"
 
-/* Pure helpers of the exchanges: proposals, NAT detection, nonces. */
+/* What the exchanges decide without state: proposals, NAT detection, nonces. */
 
 /*
  * RFC 7296 2.7, 3.3: the first of `offered` (in their order, or in ours when prefer_own) that one
