@@ -41,7 +41,9 @@ lab_enter() {
         while kill -0 $pid 2>/dev/null && [ ! -e "$dir/ready" ]; do sleep 0.1; done
         [ -e "$dir/ready" ] && lab_kept $pid
     fi
+    # a signal ends a wait early; one that was over before the first look has its status still
     while kill -0 $pid 2>/dev/null; do wait $pid; rc=$?; done
+    [ -n "$rc" ] || { wait $pid; rc=$?; }
     rm -rf "$dir"
     echo over >&"$LAB_WATCH"
     exit $rc
