@@ -102,21 +102,6 @@ static void cmd_empty(struct client *cl, struct slice body)
 	reply_end(cl, &v);
 }
 
-static void empty_list(struct client *cl, const char *name)
-{
-	struct vici_wr v = reply_begin(cl);
-
-	vici_list(&v, name);
-	vici_list_end(&v);
-	reply_end(cl, &v);
-}
-
-static void cmd_get_authorities(struct client *cl, struct slice body)
-{
-	(void)body;
-	empty_list(cl, "authorities");
-}
-
 /* Names alone: the secrets themselves are in another process. */
 static void cmd_get_shared(struct client *cl, struct slice body)
 {
@@ -148,7 +133,7 @@ static const struct {
 	{"list-conns", cmd_list_conns},
 	{"list-policies", cmd_list_policies},
 	{"list-certs", cmd_list_certs},
-	{"list-authorities", cmd_empty},
+	{"list-authorities", cmd_list_authorities},
 	{"get-conns", cmd_get_conns},
 	{"get-pools", cmd_empty},
 	{"get-authorities", cmd_get_authorities},
@@ -169,6 +154,7 @@ static const struct {
 	{"load-pool", cmd_from_files},
 	{"unload-pool", cmd_from_files},
 	{"clear-creds", cmd_from_files},
+	{"flush-certs", cmd_flush_certs},
 	{"flush", cmd_flush},
 	{"load-file", cmd_load_file},
 	{"set", cmd_set},

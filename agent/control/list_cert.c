@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 /* Certificates, lists of revoked ones, raw keys, and the names of private keys: what swanctl shows of them. */
@@ -110,5 +111,92 @@ void cmd_show_keys(struct client *cl, struct slice body)
 		vici_kv(&v, "file", key.file);
 		vici_section_end(&v);
 	}
+	reply_end(cl, &v);
+}
+
+/* ---- authorities ------------------------------------------------------------------------------------------------ */
+
+static bool authority_at(struct client *cl, uint32_t i, struct cred_authority_entry *e)
+{
+	const struct agent *a = cl->control->a;
+	const struct cred *c = a->creds ? creds_get(a->creds) : NULL;
+
+	return c && cred_authority_at(c, i, e);
+}
+
+static void write_uris(struct vici_wr *v, const char *key, char *const *uri, unsigned int n)
+{
+	vici_list(v, key);
+	for (unsigned int i = 0; i < n; i++)
+		vici_item(v, uri[i]);
+	vici_list_end(v);
+}
+
+static int next_authority(struct client *cl, struct listing *l)
+{
+	struct cred_authority_entry e;
+	struct vici_wr v;
+
+	if (!authority_at(cl, l->at, &e))
+		return -ENOENT;
+	l->at++;
+	if (l->ike[0] && strcmp(l->ike, e.name) != 0)
+		return 0;
+	v = event_begin(cl->control, CONTROL_EV_LIST_AUTHORITY);
+	vici_section(&v, e.name);
+	vici_kv(&v, "cacert", e.subject);
+	vici_kv(&v, "file", e.file); /* of ours */
+	write_uris(&v, "crl_uris", e.crl_uri, e.n_crl);
+	write_uris(&v, "ocsp_uris", e.ocsp_uri, e.n_ocsp);
+	vici_section_end(&v);
+	return listing_send(cl, &v) ? 0 : 1;
+}
+
+void cmd_list_authorities(struct client *cl, struct slice body)
+{
+	struct listing l = {.next = next_authority, .event = CONTROL_EV_LIST_AUTHORITY};
+
+	if (param_name(cl, body, "name", l.ike, sizeof(l.ike)))
+		listing_start(cl, &l);
+}
+
+void cmd_get_authorities(struct client *cl, struct slice body)
+{
+	struct vici_wr v = reply_begin(cl);
+	struct cred_authority_entry e;
+
+	(void)body;
+	vici_list(&v, "authorities");
+	for (uint32_t i = 0; authority_at(cl, i, &e); i++)
+		vici_item(&v, e.name);
+	vici_list_end(&v);
+	reply_end(cl, &v);
+}
+
+/* What is cached is what was fetched: CRLs and OCSP answers. Of other types there is nothing to forget. */
+void cmd_flush_certs(struct client *cl, struct slice body)
+{
+	static const char *const types[] = {"ANY", "X509_CRL", "OCSP_RESPONSE", "X509", "X509_AC", "PUBKEY"};
+	struct creds *s = cl->control->a->creds;
+	char type[32];
+	unsigned int n;
+	struct vici_wr v;
+	size_t i = 0;
+
+	if (!param_name(cl, body, "type", type, sizeof(type)))
+		return;
+	while (i < sizeof(types) / sizeof(*types) && type[0] && strcasecmp(type, types[i]))
+		i++;
+	if (i == sizeof(types) / sizeof(*types)) {
+		reply_error(cl, "type '%s' is none of ANY, X509_CRL, OCSP_RESPONSE, X509, X509_AC, PUBKEY", type);
+		return;
+	}
+	n = s && i < 3 ? creds_flush(s, i < 2, i == 0 || i == 2) : 0;
+	log_line(LOG_CONFIG, 1, "vici flush-certs by uid %u pid %d: %u forgotten", (unsigned int)cl->uid,
+		 (int)cl->pid, n);
+	v = reply_begin(cl);
+	vici_kv(&v, "success", "yes");
+	vici_kvf(&v, "flushed", "%u", n);
+	vici_kvf(&v, "text", "%u forgotten", n);
 	reply_end(cl, &v);
 }

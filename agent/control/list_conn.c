@@ -126,8 +126,10 @@ static const char *unique_text(enum conf_unique u)
 	return text[u];
 }
 
-static void write_conn(struct vici_wr *v, const struct conn_conf *c)
+static void write_conn(struct agent *a, struct vici_wr *v, const struct conn_conf *c)
 {
+	char why[SA_LACKS_MAX];
+
 	vici_section(v, c->name);
 	write_addrs(v, "local_addrs", c->local, c->n_local);
 	write_addrs(v, "remote_addrs", c->remote, c->n_remote);
@@ -139,6 +141,9 @@ static void write_conn(struct vici_wr *v, const struct conn_conf *c)
 		vici_kvf(v, "dpd_delay", "%llu", (unsigned long long)c->dpd_delay);
 	write_auth(v, "local-1", c->local_auth, c->local_id, c->local_cred);
 	write_auth(v, "remote-1", c->remote_auth, c->remote_id, c->remote_cred);
+	/* of ours */
+	if (sa_conn_lacks(a, c, why))
+		vici_kv(v, "lacks", why);
 	vici_section(v, "children");
 	for (unsigned int i = 0; i < c->n_children; i++)
 		write_child(v, &c->child[i]);
@@ -164,7 +169,7 @@ static int next_conn(struct client *cl, struct listing *l)
 	if (l->ike[0] && strcmp(l->ike, conn->name) != 0)
 		return 0;
 	v = event_begin(cl->control, CONTROL_EV_LIST_CONN);
-	write_conn(&v, conn);
+	write_conn(cl->control->a, &v, conn);
 	return listing_send(cl, &v) ? 0 : 1;
 }
 

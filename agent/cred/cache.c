@@ -96,3 +96,22 @@ struct rev_cache *rev_cache_add(struct rev_cache *c, struct rev_entry *e, int64_
 	rev_cache_unref(c);
 	return next;
 }
+
+struct rev_cache *rev_cache_without(struct rev_cache *c, bool crls, bool ocsp)
+{
+	struct rev_cache *next = cache_of(c->n);
+
+	if (!next)
+		return NULL;
+	for (unsigned int i = 0; i < c->n; i++) {
+		struct rev_entry *e = c->e[i];
+
+		if ((e->crl && crls) || (e->ocsp && ocsp) || (!e->crl && !e->ocsp))
+			continue;
+		atomic_fetch_add(&e->refs, 1);
+		next->bytes += e->size;
+		next->e[next->n++] = e;
+	}
+	rev_cache_unref(c);
+	return next;
+}

@@ -58,6 +58,15 @@ struct cred_entry {
 };
 bool cred_entry_at(const struct cred *c, unsigned int i, struct cred_entry *out);
 
+/* The i-th of the authorities that the configuration names; false behind the last. */
+struct cred_authority_entry {
+	const char *name, *file;
+	char subject[CRED_TEXT_MAX];
+	char *const *crl_uri, *const *ocsp_uri;
+	unsigned int n_crl, n_ocsp;
+};
+bool cred_authority_at(const struct cred *c, unsigned int i, struct cred_authority_entry *out);
+
 /* ---- our own side
  * --------------------------------------------------------------------------------- */
 /* What we authenticate with; slices live as long as the snapshot. */
@@ -136,5 +145,5 @@ const struct cred *creds_get(const struct creds *s); /* NULL before the first */
  */
 int creds_verify(struct creds *s, const struct cred_peer *peer, cred_done_fn done, void *ctx,
 		 struct job_ref ref);
-/* Forgets cached CRLs and OCSP answers. How many. */
-unsigned int creds_flush(struct creds *s);
+/* Forgets cached CRLs, OCSP answers, and in any case what could not be had. How many. */
+unsigned int creds_flush(struct creds *s, bool crls, bool ocsp);

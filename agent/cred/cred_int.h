@@ -131,6 +131,9 @@ const struct rev_entry *rev_cache_find(const struct rev_cache *c, const uint8_t 
  * oldest when there are too many, are left out. The old reference is dropped. NULL: no memory, then
  * the old one is still there and the entry is gone. */
 struct rev_cache *rev_cache_add(struct rev_cache *c, struct rev_entry *e, int64_t now);
+/* One without the CRLs, the OCSP answers, and what could not be had; the old reference is dropped. NULL: no memory,
+ * and nothing has changed. */
+struct rev_cache *rev_cache_without(struct rev_cache *c, bool crls, bool ocsp);
 void rev_entry_unref(struct rev_entry *e);
 
 /* ---- status.c, ocsp.c

@@ -446,3 +446,19 @@ bool cred_entry_at(const struct cred *c, unsigned int i, struct cred_entry *out)
 	}
 	return true;
 }
+
+bool cred_authority_at(const struct cred *c, unsigned int i, struct cred_authority_entry *out)
+{
+	const struct cred_authority *a = i < c->n_authorities ? &c->authority[i] : NULL;
+
+	if (!a)
+		return false;
+	*out = (struct cred_authority_entry){.name = a->name,
+					     .file = a->ca->file,
+					     .crl_uri = a->crl_uri,
+					     .n_crl = a->n_crl,
+					     .ocsp_uri = a->ocsp_uri,
+					     .n_ocsp = a->n_ocsp};
+	name_str(X509_get_subject_name(a->ca->x), out->subject, sizeof(out->subject));
+	return true;
+}

@@ -71,6 +71,7 @@ struct choice {
 	void *ctx;
 	const struct cred_item *best;
 	int best_rank;
+	bool named; /* by the connection: what is wrong with it is worth saying */
 	char *text;
 };
 
@@ -86,6 +87,11 @@ static int rank_of(struct choice *ch, const struct cred_item *i)
 	struct ike_id id;
 	unsigned int n;
 
+	if (wants_id(ch))
+		id = conf_id_view(ch->id);
+	/* a peer's, for example */
+	if (!ch->named && wants_id(ch) && i->x && !cert_has_id(i->x, &i->key, &id))
+		return 0;
 	if (i->key_error) {
 		snprintf(ch->text, CRED_TEXT_MAX, "%.150s: %.80s", i->file, i->why);
 		return 0;
@@ -97,14 +103,11 @@ static int rank_of(struct choice *ch, const struct cred_item *i)
 	}
 	if (!i->x)
 		return 1;
-	if (wants_id(ch)) {
-		id = conf_id_view(ch->id);
-		if (!cert_has_id(i->x, &i->key, &id)) {
-			snprintf(ch->text, CRED_TEXT_MAX,
-				 "%.100s: the certificate does not carry the identity '%.100s'",
-				 i->file, ch->id->text);
-			return 0;
-		}
+	if (wants_id(ch) && !cert_has_id(i->x, &i->key, &id)) {
+		snprintf(ch->text, CRED_TEXT_MAX,
+			 "%.100s: the certificate does not carry the identity '%.100s'", i->file,
+			 ch->id->text);
+		return 0;
 	}
 	n = chain_of(ch->c, i, chain);
 	return 2 + (asked_for(chain, n, ch->req, ch->n_req) ? 1 : 0) +
@@ -167,6 +170,7 @@ int cred_own(const struct cred *c, const struct cred_rules *local, const struct 
 			    .now = now,
 			    .has_key = has_key,
 			    .ctx = ctx,
+			    .named = local->certs[0] || local->pubkeys[0],
 			    .text = text};
 	const struct cred_item *item[CRED_NAMED_MAX];
 	unsigned int n, from = 0;

@@ -426,14 +426,13 @@ int creds_verify(struct creds *s, const struct cred_peer *peer, cred_done_fn don
 	return r;
 }
 
-unsigned int creds_flush(struct creds *s)
+unsigned int creds_flush(struct creds *s, bool crls, bool ocsp)
 {
-	struct rev_cache *c = rev_cache_new();
 	unsigned int n = s->cache->n;
+	struct rev_cache *c = rev_cache_without(s->cache, crls, ocsp);
 
 	if (!c)
 		return 0;
-	rev_cache_unref(s->cache);
 	s->cache = c;
-	return n;
+	return n - c->n;
 }

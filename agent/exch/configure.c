@@ -383,6 +383,7 @@ void sa_configure(struct agent *a, struct conf *c)
 	if (!core->configured)
 		orphans_apply(a, c);
 	core->configured = true;
+	conns_lacking_say(a, c);
 	starts_apply(a, old, c);
 	conf_free(old);
 }

@@ -261,6 +261,9 @@ void id_store(const struct ike_id *id, struct conf_id *out);
 /* ---- resolve.c -------------------------------------------------------------------------------------------- */
 /* The peer's address: connect_resolved comes, at once or later; or the connect task fails. */
 void resolve_start(struct ike_sa *ike, const char *host);
+/* The peer cannot be called from here now, without a name, a route or an address of ours: what waits is initiated again
+ * after retry_initiate_interval, if it is set. Who waits now hears that it failed. */
+void connect_retry_later(struct ike_sa *ike);
 
 /* ---- auth.c, auth_initiator.c, auth_responder.c ----------------------------------------------------------------------------------------------- */
 void auth_start(struct ike_sa *ike);
@@ -444,4 +447,6 @@ bool engine_usable(const struct agent *a, struct outcome *why);
 bool child_traps(const struct child_conf *conf);
 /* What was closed until it would be up again opens. */
 void held_release(struct agent *a);
+/* conn_lacks.c: a line for each connection that lacks what it authenticates with, of those in the first twenty. */
+void conns_lacking_say(struct agent *a, const struct conf *conf);
 void trap_install(struct agent *a, const struct conn_conf *conn, const struct child_conf *child);

@@ -192,6 +192,9 @@ int sa_flush(struct agent *a, outcome_fn done, void *ctx, struct outcome *o);
  * start actions run. Takes the reference. */
 void sa_configure(struct agent *a, struct conf *c);
 const struct conf *sa_conf(const struct agent *a);
+/* Is certificate or private key missing, without which a connection cannot authenticate us? And what was looked for. */
+enum { SA_LACKS_MAX = 256 };
+bool sa_conn_lacks(struct agent *a, const struct conn_conf *conn, char why[SA_LACKS_MAX]);
 
 enum sa_event_kind { SA_EV_IKE_UP, SA_EV_IKE_DOWN, SA_EV_IKE_REKEY, SA_EV_CHILD_UP, SA_EV_CHILD_DOWN,
 		     SA_EV_CHILD_REKEY };

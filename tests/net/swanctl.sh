@@ -38,6 +38,8 @@ check "list-algs: AEAD" has 'AES_CCM_16\[openssl\]'
 check "list-algs: integrity" has 'AES_XCBC_96\[openssl\]'
 check "list-algs: groups" has 'ECP_256_BP\[openssl\]'
 refused "list-algs: nothing weak" '^$' has 'MD5|3DES|MODP_1024'
+check "authorities: none" sw ga --list-authorities
+check "flush-certs" sw ga --flush-certs
 check "pools" sw ga --list-pools
 check "certs" sw ga --list-certs
 check "policies" sw ga --list-pols
@@ -45,3 +47,47 @@ check "terminate" sw ga --terminate --ike gw --timeout 10
 eventually 5 "nothing left" ikes_is gb 0
 eventually 3 "log has the negotiation" grep -qi 'established' "$W/ga/swanctl-log"
 kill $log
+
+# authorities, and a connection whose private key is not there
+. tests/pki.sh
+pki_init
+pki_ca ca
+pki_leaf ga-me P-256 ca DNS:ga.example
+pki_clear ga
+pki_give ga cert:ga-me ca:ca
+gw_conf ga 'mine=auth = pubkey
+ certs = ga-me.pem' 'theirs=auth = pubkey'
+printf 'authorities { lab { cacert = ca.pem\n crl_uris = http://192.0.2.2/a.crl, http://192.0.2.2/b.crl\n
+    ocsp_uris = http://192.0.2.2:8082/ }\n other { cacert = ca.pem } }\n' >>"$W/ga/swanctl.conf"
+check "reload" xd ga reload
+sw ga --list-authorities >"$W/out" || fail "--list-authorities"
+cat "$W/out"
+check "list-authorities: name" has '^lab:'
+check "list-authorities: CA" has 'cacert: .*CN=ca'
+check "list-authorities: CRL" has 'http://192.0.2.2/b.crl'
+check "list-authorities: OCSP" has 'http://192.0.2.2:8082/'
+sw ga --list-authorities --name other >"$W/out"
+check "list-authorities: by name" has '^other:'
+refused "list-authorities: by name alone" '^$' has '^lab:'
+check "flush-certs of a type" sw ga --flush-certs --type x509_crl
+xd ga show authorities >"$W/out" || fail "show authorities"
+check "show authorities" has 'lab .*CN=ca.*http://192.0.2.2/a.crl,http://192.0.2.2/b.crl'
+check "show authorities --json" sh -c "$BUILD/xdpsec -s $W/ga/run/xdpsecd.vici --json show authorities | grep -q '\"ocsp_uris\"'"
+check "flush-certs of ours" xd ga flush-certs ocsp
+refused "flush-certs of ours, another word" 'CRL, OCSP' xd ga flush-certs sas
+
+line=$(grep -n '^ *gw {' "$W/ga/swanctl.conf" | cut -d: -f1)
+check "a missing key is a warning" log_has ga agent \
+    "ga/swanctl.conf:$line: connection 'gw' cannot authenticate .*x509/ga-me.pem: there is no private key for it"
+xd ga show conn >"$W/out"
+check "and shown" has 'gw cannot authenticate: .*ga-me.pem: there is no private key'
+pki_give ga key:ga-me
+check "reload with the key" xd ga reload
+xd ga show conn >"$W/out"
+refused "not any more" '^$' has 'cannot authenticate'
+pki_clear ga
+sed -i 's/ certs = ga-me.pem//' "$W/ga/swanctl.conf"
+sed -i '/^authorities/,$d' "$W/ga/swanctl.conf"
+check "reload without certificate" xd ga reload
+xd ga show conn >"$W/out"
+check "what was looked for" has "gw cannot authenticate: no certificate for the identity 'ga.example'"

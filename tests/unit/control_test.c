@@ -450,6 +450,10 @@ static void test_plain_commands(void **state)
 	}
 	request(w, fd, "load-conn", "gw", "x", NULL);
 	refused(w, fd, "xdpsec reload");
+	request(w, fd, "flush-certs", "type", "ocsp_response", NULL);
+	assert_string_equal(value(answer(w, fd, NULL), "success"), "yes");
+	request(w, fd, "flush-certs", "type", "sas", NULL);
+	refused(w, fd, "'sas' is none of ANY, X509_CRL");
 	request(w, fd, "show-drops", NULL);
 	refused(w, fd, "xdpsec-loader");
 	request(w, fd, "show-policies", NULL);

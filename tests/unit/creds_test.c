@@ -116,19 +116,19 @@ static void service(void **state)
 	wait_for(g);
 	assert_int_equal(g[0].v.error, 0);
 	assert_int_equal(asked, 1);
-	assert_int_equal(creds_flush(s), 1);
+	assert_int_equal(creds_flush(s, true, true), 1);
 	assert_int_equal(ask(s, &good, &strict, g), 0);
 	wait_for(g);
 	assert_true(g[0].v.error == 0 && asked == 2);
 	/* the server is silent: what is there must do */
-	creds_flush(s);
+	creds_flush(s, true, true);
 	silent = true;
 	assert_int_equal(ask(s, &good, &strict, g), 0);
 	wait_for(g);
 	assert_int_equal(g[0].v.error, -EACCES);
 	assert_non_null(strstr(g[0].v.text, "in time"));
 	/* gone in the middle: no callback comes */
-	creds_flush(s);
+	creds_flush(s, true, true);
 	assert_int_equal(ask(s, &good, &strict, g), 0);
 	while (asked < 4)
 		event_base_loop(base, EVLOOP_ONCE);

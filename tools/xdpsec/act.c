@@ -277,6 +277,27 @@ int run_flush(const struct cli *cli)
 	return act(cli, "flush", NULL);
 }
 
+int run_flush_certs(const struct cli *cli)
+{
+	const char *type = cli->argc ? cli->argv[0] : "";
+	struct request r;
+	struct link l;
+	json_t *answer;
+	int ret;
+
+	if (*type && strcasecmp(type, "crl") != 0 && strcasecmp(type, "ocsp") != 0)
+		return cli_usage(cli, "CRL, OCSP, or nothing for both: not '%s'", type);
+	if (link_open(&l, cli->socket))
+		return CLI_FAILED;
+	request_init(&r, "flush-certs");
+	vici_kv(&r.v, "type", !*type ? "ANY" : strcasecmp(type, "crl") ? "OCSP_RESPONSE" : "X509_CRL");
+	answer = link_request(&l, "flush-certs", &r, NULL, NULL);
+	ret = answer ? print_outcome(cli, *type ? type : NULL, answer) : CLI_FAILED;
+	json_decref(answer);
+	link_close(&l);
+	return ret;
+}
+
 int run_set(const struct cli *cli)
 {
 	struct request r;

@@ -128,3 +128,65 @@ int run_show_keys(const struct cli *cli)
 	json_decref(array);
 	return CLI_OK;
 }
+
+/* ---- authorities ---------------------------------------------------------------------------------------- */
+
+static const struct field authority_table[] = {
+	{"cacert", "subject", FIELD_TEXT},
+	{"file", "file", FIELD_TEXT},
+	{"crl_uris", "crl_uris", FIELD_LIST},
+	{"ocsp_uris", "ocsp_uris", FIELD_LIST},
+	{0},
+};
+
+static void on_authority(void *ctx, const char *event, json_t *message)
+{
+	const char *name;
+	json_t *raw;
+
+	(void)event;
+	json_object_foreach(message, name, raw) {
+		json_t *o = json_object(), *fields = fields_apply(authority_table, raw);
+
+		json_object_set_new(o, "name", json_string(name));
+		json_object_update(o, fields);
+		json_decref(fields);
+		json_array_append_new(ctx, o);
+	}
+}
+
+enum { AUTHORITY_COLUMNS = 5 };
+
+int run_show_authorities(const struct cli *cli)
+{
+	static const struct column columns[AUTHORITY_COLUMNS] = {
+		{.name = "AUTHORITY"}, {.name = "SUBJECT"}, {.name = "CRL"}, {.name = "OCSP"}, {.name = "FILE"},
+	};
+	json_t *array = json_array(), *a;
+	json_t *answer = link_ask(cli, "list-authorities", "list-authority", on_authority, array);
+	int ret = answer ? answer_check(cli, NULL, answer) : CLI_FAILED;
+	struct libscols_table *t;
+	char crl[1024], ocsp[1024];
+	size_t i;
+
+	json_decref(answer);
+	if (ret || cli->json) {
+		if (!ret)
+			return cli_print_json(array);
+		json_decref(array);
+		return ret;
+	}
+	t = table_new(columns, AUTHORITY_COLUMNS);
+	json_array_foreach(array, i, a) {
+		const char *cells[AUTHORITY_COLUMNS] = {
+			text_of(a, "name"), text_of(a, "subject"),
+			join_str(json_object_get(a, "crl_uris"), ",", crl, sizeof(crl)),
+			join_str(json_object_get(a, "ocsp_uris"), ",", ocsp, sizeof(ocsp)), text_of(a, "file"),
+		};
+
+		table_row(t, cells, AUTHORITY_COLUMNS);
+	}
+	table_print(t, "no authority is configured");
+	json_decref(array);
+	return CLI_OK;
+}

@@ -11,6 +11,7 @@ static const struct field conn_table[] = {
 	{"rekey_time", "rekey_time_s", FIELD_NUMBER},
 	{"reauth_time", "reauth_time_s", FIELD_NUMBER},
 	{"dpd_delay", "dpd_delay_s", FIELD_NUMBER},
+	{"lacks", "lacks", FIELD_TEXT},
 	{0},
 };
 
@@ -127,6 +128,9 @@ int run_show_conn(const struct cli *cli)
 	json_array_foreach(array, i, conn)
 		conn_rows(t, conn);
 	table_print(t, "no connection is configured");
+	json_array_foreach(array, i, conn)
+		if (*text_of(conn, "lacks"))
+			printf("%s cannot authenticate: %s\n", text_of(conn, "name"), text_of(conn, "lacks"));
 	json_decref(array);
 	return CLI_OK;
 }
