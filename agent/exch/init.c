@@ -133,9 +133,11 @@ void connect_resolved(struct ike_sa *ike, const struct ip_addr *remote)
 	if (from) {
 		ike->local.ip = *from;
 	} else if (a->core->parts->source_for(remote, &ike->local.ip) < 0) {
+		connect_retry_later(ike);
 		connect_fail(ike, -EHOSTUNREACH, "no route to the peer");
 		return;
 	} else if (!conn_is_local(conn, &ike->local.ip)) {
+		connect_retry_later(ike);
 		connect_fail(ike, -EADDRNOTAVAIL, "the way to the peer starts outside of local_addrs");
 		return;
 	}

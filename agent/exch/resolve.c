@@ -24,8 +24,7 @@ static void resolve_end(struct resolve *r)
 	free(r);
 }
 
-/* The name may be known later. Who waits now hears that it is not. */
-static void retry_later(struct ike_sa *ike)
+void connect_retry_later(struct ike_sa *ike)
 {
 	uint64_t wait = ike->agent->gw.ike.retry_initiate_interval_s * 1000ull;
 	const struct task *t;
@@ -43,7 +42,7 @@ static void fail(struct ike_sa *ike, const char *host, const char *why)
 
 	outcome_set(&o, -EHOSTUNREACH, "%s: %s", host, why);
 	ike_log(ike, 1, "unable to resolve %s: %s", host, why);
-	retry_later(ike);
+	connect_retry_later(ike);
 	ike_end(ike, END_FAILED, &o);
 }
 

@@ -685,6 +685,62 @@ static void retry_initiate_interval(void **state)
 	assert_int_equal(w.agent[A].core->next_ike_id, 5);
 }
 
+static const char by_addr[] =
+	"connections { gw { remote_addrs = 198.51.100.2 \n local_addrs = %s \n"
+	" proposals = aes128gcm16-prfsha256-x25519 \n"
+	" local { auth = psk \n id = a.example } \n remote { auth = psk \n id = b.example } \n"
+	" children { net { local_ts = 10.1.0.0/24 \n remote_ts = 10.2.0.0/24 \n esp_proposals = aes128gcm16 } } } }";
+
+static int no_source(const struct ip_addr *to, struct ip_addr *out)
+{
+	(void)to;
+	(void)out;
+	return -ENETUNREACH;
+}
+
+/* Nothing can be sent now, for want of a route or of an address that local_addrs allows: likewise. */
+static void retry_without_route(void **state)
+{
+	struct agent *a = &w.agent[A];
+	struct outcome *o;
+	struct agent_parts parts = *a->core->parts;
+	const struct agent_parts *was = a->core->parts;
+	char text[1024];
+
+	(void)state;
+	parts.source_for = no_source;
+	snprintf(text, sizeof(text), by_addr, "%any");
+	configure_text(A, text);
+	configure(B, "", "");
+	a->gw.ike.retry_initiate_interval_s = 10;
+	a->core->parts = &parts;
+	o = initiate(A);
+	run();
+	assert_int_equal(o->error, -EHOSTUNREACH);
+	assert_false(TAILQ_EMPTY(&a->core->intents));
+	advance(10000);
+	assert_int_equal(count_ikes(A), 0);
+	/* the route comes */
+	a->core->parts = was;
+	advance(10000);
+	run();
+	assert_one_pair();
+	assert_true(TAILQ_EMPTY(&a->core->intents));
+	terminate(A, "gw", NULL, false);
+	run();
+	snprintf(text, sizeof(text), by_addr, "203.0.113.0/24");
+	configure_text(A, text);
+	o = initiate(A);
+	run();
+	assert_int_equal(o->error, -EADDRNOTAVAIL);
+	assert_false(TAILQ_EMPTY(&a->core->intents));
+	/* not when it is off, which is the default */
+	a->gw.ike.retry_initiate_interval_s = 0;
+	advance(10000);
+	assert_true(TAILQ_EMPTY(&a->core->intents));
+	assert_int_equal(count_ikes(A), 0);
+}
+
 #define PAIR_TEST(t) cmocka_unit_test_setup_teardown(t, world_open, world_close)
 
 int main(void)
@@ -717,6 +773,7 @@ int main(void)
 		PAIR_TEST(acquire_timeout),
 		PAIR_TEST(one_ike_sa_a_child),
 		PAIR_TEST(retry_initiate_interval),
+		PAIR_TEST(retry_without_route),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
