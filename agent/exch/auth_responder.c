@@ -130,11 +130,25 @@ static bool check_by_next(struct ike_sa *ike, const struct auth_fault *fault)
 	return true;
 }
 
+/* Too much to do at this moment says nothing of the peer: its request is forgotten, and comes again (RFC 7296 2.1). */
+static bool put_off(struct ike_sa *ike, const struct auth_fault *fault)
+{
+	if (!fault || (fault->error != -EBUSY && fault->error != -ENOMEM))
+		return false;
+	core_count(ike->agent, busy);
+	auth_again_free(ike->setup);
+	nego_free(ike->agent, ike->in->nego);
+	free(ike->in);
+	ike->in = NULL;
+	ike->req.open = false;
+	return true;
+}
+
 void responder_checked(struct ike_sa *ike, const struct auth_fault *fault)
 {
 	struct auth_fault kept;
 
-	if (!ike->in)
+	if (!ike->in || put_off(ike, fault))
 		return;
 	if (!fault && contact_kept_out(ike)) {
 		auth_fault_set(&kept, IKE_C_auth_unique, -EEXIST,

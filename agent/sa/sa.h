@@ -262,6 +262,7 @@ int sa_observe(struct agent *a, sa_observer_fn fn, void *ctx);
 	X(no_proposal, "negotiations without a common proposal")                    \
 	X(no_ts, "Child SAs without common traffic selectors")                      \
 	X(bad_ke, "key exchange values refused")                                    \
+	X(busy, "IKE_AUTH requests left for their retransmit, too much was under way")   \
 	X(no_memory, "exchanges dropped for lack of memory")
 
 enum ike_counter {

@@ -186,6 +186,25 @@ static void no_common_proposal(void **state)
 	assert_int_equal(count_ikes(B), 0);
 }
 
+/* A responder that can take no more work at this moment refuses nobody: the retransmit is judged. */
+static void too_busy_to_check(void **state)
+{
+	struct outcome *o;
+
+	(void)state;
+	configure(A, "", "");
+	configure(B, "", "");
+	w.mac_busy[B] = 2;
+	o = initiate(A);
+	run();
+	assert_int_equal(o->error, INT32_MAX);
+	assert_int_equal(count_children(B), 0);
+	advance(60000);
+	assert_int_equal(o->error, 0);
+	assert_int_equal(sa_counter(&w.agent[B], IKE_C_busy), 2);
+	assert_one_pair();
+}
+
 static void wrong_secret(void **state)
 {
 	struct outcome *o;
@@ -716,6 +735,7 @@ int main(void)
 		PAIR_TEST(invalid_ke_is_followed_in_rekeys_too),
 		PAIR_TEST(no_common_proposal),
 		PAIR_TEST(wrong_secret),
+		PAIR_TEST(too_busy_to_check),
 		PAIR_TEST(no_secret_at_all),
 		PAIR_TEST(wrong_identity_of_the_responder),
 		PAIR_TEST(responder_without_matching_identities),

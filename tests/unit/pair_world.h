@@ -64,6 +64,7 @@ struct world {
 	unsigned int n_outcomes;
 	uint8_t nonce[16][IKE_NONCE_LEN]; /* next nonces, when n_nonces */
 	unsigned int n_nonces, at_nonce;
+	unsigned int mac_busy[2]; /* so many requests the keys role does not take */
 	unsigned int events[2][SA_EV_CHILD_REKEY + 1];
 	int acting; /* whose turn it is, for the log */
 	char last_line[LOG_LINE_MAX];
@@ -152,11 +153,16 @@ static int test_source(const struct ip_addr *to, struct ip_addr *out)
 static int test_psk(struct agent *a, const struct ike_id *local, const struct ike_id *remote,
 		    uint16_t prf_id, struct slice octets, keys_mac_fn done, struct job_ref ref)
 {
-	struct test_mac *m = &w.mac[w.n_mac++];
+	struct test_mac *m = &w.mac[w.n_mac];
 	const char *psk = w.psk[side_of(a)];
 
 	(void)local;
 	(void)remote;
+	if (w.mac_busy[side_of(a)]) {
+		w.mac_busy[side_of(a)]--;
+		return -EBUSY;
+	}
+	w.n_mac++;
 	assert_true(w.n_mac <= PAIR_MACS);
 	*m = (struct test_mac){.side = side_of(a), .done = done, .ref = ref};
 	if (!psk) {
