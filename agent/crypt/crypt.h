@@ -129,6 +129,8 @@ int hmac_sha256(struct slice key, const struct slice *parts, unsigned int n, uin
 /* prf(SK_p, body of the ID payload). Then octets = first message | nonce of the other | that. */
 int auth_maced_id(uint16_t prf_id, const struct secret *sk_p, struct slice id_body,
 		  uint8_t out[CRYPT_PRF_MAX]);
+/* prf(psk, "Key Pad for IKEv2"), which MACs the octets of both sides: as secret as the PSK. */
+int auth_psk_key(uint16_t prf_id, struct slice psk, uint8_t out[CRYPT_PRF_MAX]);
 /* prf(prf(psk, "Key Pad for IKEv2"), octets): what the keys role computes. */
 int auth_psk(uint16_t prf_id, struct slice psk, const struct slice *octets, unsigned int n,
 	     uint8_t out[CRYPT_PRF_MAX]);

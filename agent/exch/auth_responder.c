@@ -6,7 +6,7 @@
 
 /*
  * IKE_AUTH as responder. The order is what keeps work away from strangers: the peer's AUTH is checked before
- * ours is made, and nothing is installed before both are done.
+ * ours is made (with a pre-shared key: used, auth_psk.c), and nothing is installed before both are done.
  */
 
 static void refuse_peer(struct ike_sa *ike, const struct auth_fault *f)

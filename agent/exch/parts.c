@@ -13,9 +13,10 @@ static int real_keepalive(struct agent *a, const struct endpoint *from, const st
 }
 
 static int real_psk_mac(struct agent *a, const struct ike_id *local, const struct ike_id *remote,
-			uint16_t prf_id, struct slice octets, keys_mac_fn done, struct job_ref ref)
+			uint16_t prf_id, struct slice octets, struct slice more, keys_mac_fn done,
+			struct job_ref ref)
 {
-	return keys_psk_mac(a->keys, local, remote, prf_id, octets, done, a, ref);
+	return keys_psk_mac(a->keys, local, remote, prf_id, octets, more, done, a, ref);
 }
 
 static bool real_has_private(struct agent *a, const uint8_t id[SIG_KEY_ID_LEN])

@@ -16,7 +16,8 @@ struct agent_parts {
 	int (*keepalive)(struct agent *a, const struct endpoint *from, const struct endpoint *to);
 	int (*source_for)(const struct ip_addr *to, struct ip_addr *out);
 	int (*psk_mac)(struct agent *a, const struct ike_id *local, const struct ike_id *remote,
-		       uint16_t prf_id, struct slice octets, keys_mac_fn done, struct job_ref ref);
+		       uint16_t prf_id, struct slice octets, struct slice more, keys_mac_fn done,
+		       struct job_ref ref);
 	bool (*has_private)(struct agent *a, const uint8_t id[SIG_KEY_ID_LEN]);
 	int (*sign)(struct agent *a, const uint8_t id[SIG_KEY_ID_LEN], enum sig_scheme scheme,
 		    struct slice octets, keys_sign_fn done, struct job_ref ref);

@@ -41,17 +41,19 @@ int keys_pid(const struct keys *k);
 struct keys_mac {
 	int error; /* 0, -ENOENT no secret for these ids, -ENOTSUP the PRF, -EIO no role answers */
 	uint8_t mac[CRYPT_PRF_MAX];
-	size_t len;
+	uint8_t more[CRYPT_PRF_MAX];
+	size_t len, more_len; /* more: 0 when no other octets were given */
 };
 typedef void (*keys_mac_fn)(void *ctx, struct job_ref ref, const struct keys_mac *r);
 /*
  * AUTH data of method PSK over octets (first message | other nonce | MACed ID). The secret is the
  * best match for {local, remote}, see store_find: one that lists both ids, then one that lists the
- * remote's, then one that lists the local one alone, then one without ids. Always asynchronous; 0,
- * or -EMSGSIZE, -EBUSY, -ENOMEM: then no callback.
+ * remote's, then one that lists the local one alone, then one without ids. `more`: other octets to be MACed
+ * with the same secret in the same round trip, or none. Always asynchronous; 0, or -EMSGSIZE, -EBUSY, -ENOMEM: then
+ * no callback.
  */
 int keys_psk_mac(struct keys *k, const struct ike_id *local, const struct ike_id *remote,
-		 uint16_t prf_id, struct slice octets, keys_mac_fn done, void *ctx,
+		 uint16_t prf_id, struct slice octets, struct slice more, keys_mac_fn done, void *ctx,
 		 struct job_ref ref);
 /* A signature over octets by one of our private keys. */
 struct keys_signature {

@@ -121,11 +121,13 @@ static int psk_answer(const struct role *r, struct pending *p, size_t n)
 	if (n != sizeof(a))
 		return -EIO;
 	memcpy(&a, r->keys->buf, sizeof(a));
-	if (a.error || a.mac_len <= sizeof(a.mac))
+	if (a.error || (a.mac_len <= sizeof(a.mac) && a.more_len == (p->more ? a.mac_len : 0)))
 		error = a.error;
 	if (!error) {
 		p->result.mac.len = a.mac_len;
 		memcpy(p->result.mac.mac, a.mac, a.mac_len);
+		p->result.mac.more_len = a.more_len;
+		memcpy(p->result.mac.more, a.more, a.more_len);
 	}
 	secret_wipe(&a, sizeof(a));
 	return error;
@@ -199,7 +201,7 @@ static void pending_queue(struct keys *k, struct pending_list *to, struct pendin
 }
 
 int keys_psk_mac(struct keys *k, const struct ike_id *local, const struct ike_id *remote,
-		 uint16_t prf_id, struct slice octets, keys_mac_fn done, void *ctx,
+		 uint16_t prf_id, struct slice octets, struct slice more, keys_mac_fn done, void *ctx,
 		 struct job_ref ref)
 {
 	struct keys_psk_request q = {
@@ -208,22 +210,26 @@ int keys_psk_mac(struct keys *k, const struct ike_id *local, const struct ike_id
 	struct wr w;
 	int error;
 
-	if (local->data.n > IKE_ID_MAX || remote->data.n > IKE_ID_MAX || octets.n > KEYS_OCTETS_MAX)
+	if (local->data.n > IKE_ID_MAX || remote->data.n > IKE_ID_MAX || octets.n > KEYS_OCTETS_MAX ||
+	    more.n > KEYS_OCTETS_MAX - octets.n)
 		return -EMSGSIZE;
-	p = pending_new(k, KEYS_PSK_MAC, sizeof(q) + local->data.n + remote->data.n + octets.n,
+	p = pending_new(k, KEYS_PSK_MAC, sizeof(q) + local->data.n + remote->data.n + octets.n + more.n,
 			&error);
 	if (!p)
 		return error;
 	q.local_len = (uint16_t)local->data.n;
 	q.remote_len = (uint16_t)remote->data.n;
 	q.octets_len = (uint32_t)octets.n;
+	q.more_len = (uint32_t)more.n;
 	q.hdr = hdr_of(p);
 	w = wr_of(p->message, p->len);
 	wr_bytes(&w, &q, sizeof(q));
 	wr_put(&w, local->data);
 	wr_put(&w, remote->data);
 	wr_put(&w, octets);
+	wr_put(&w, more);
 	p->mac_done = done;
+	p->more = more.n != 0;
 	pending_queue(k, &k->waiting, p, ctx, ref);
 	return 0;
 }

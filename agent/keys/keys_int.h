@@ -15,6 +15,7 @@ struct pending {
 	uint64_t id;
 	uint64_t asked_ms, sent_ms;
 	uint32_t type; /* KEYS_PSK_MAC or KEYS_SIGN */
+	bool more;     /* MACs: two of them */
 	keys_mac_fn mac_done;
 	keys_sign_fn sign_done;
 	void *ctx;

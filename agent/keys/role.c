@@ -54,30 +54,49 @@ static int refuse(uint64_t id, int error)
 	return reply_send(KEYS_REFUSED, id, sizeof(role.reply.refused));
 }
 
+/* One search and one key for both MACs. */
+static int psk_macs(struct slice psk, uint16_t prf_id, struct slice octets, struct slice more,
+		    struct keys_psk_reply *a)
+{
+	uint8_t key[CRYPT_PRF_MAX];
+	size_t len = prf_len(prf_id);
+	int r = auth_psk_key(prf_id, psk, key);
+
+	if (!r)
+		r = prf(prf_id, slice_of(key, len), &octets, 1, a->mac);
+	if (!r && more.n)
+		r = prf(prf_id, slice_of(key, len), &more, 1, a->more);
+	secret_wipe(key, sizeof(key));
+	a->mac_len = r ? 0 : (uint32_t)len;
+	a->more_len = more.n ? a->mac_len : 0;
+	return r;
+}
+
 static int answer_psk_mac(size_t n)
 {
 	struct keys_psk_request q;
 	struct keys_psk_reply *a = &role.reply.psk;
 	const struct store_secret *x;
 	struct ike_id local, remote;
-	struct slice octets;
+	struct slice octets, more;
 	const uint8_t *at = role.request + sizeof(q);
 
 	if (n < sizeof(q))
 		return -EBADMSG;
 	memcpy(&q, role.request, sizeof(q));
 	if (q.local_len > IKE_ID_MAX || q.remote_len > IKE_ID_MAX ||
-	    q.octets_len > KEYS_OCTETS_MAX ||
-	    n - sizeof(q) != (size_t)q.local_len + q.remote_len + q.octets_len)
+	    q.octets_len > KEYS_OCTETS_MAX || q.more_len > KEYS_OCTETS_MAX - q.octets_len ||
+	    n - sizeof(q) != (size_t)q.local_len + q.remote_len + q.octets_len + q.more_len)
 		return -EBADMSG;
 	local = (struct ike_id){.type = q.local_type, .data = slice_of(at, q.local_len)};
 	at += q.local_len;
 	remote = (struct ike_id){.type = q.remote_type, .data = slice_of(at, q.remote_len)};
 	at += q.remote_len;
 	octets = slice_of(at, q.octets_len);
+	more = slice_of(at + q.octets_len, q.more_len);
 	x = store_find(&role.store, &local, &remote);
-	a->error = x ? auth_psk(q.prf, secret_slice(&x->value), &octets, 1, a->mac) : -ENOENT;
-	a->mac_len = a->error ? 0 : (uint32_t)prf_len(q.prf);
+	memset(a, 0, sizeof(*a));
+	a->error = x ? psk_macs(secret_slice(&x->value), q.prf, octets, more, a) : -ENOENT;
 	return reply_send(KEYS_PSK_MAC, q.hdr.id, sizeof(*a));
 }
 

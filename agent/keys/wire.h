@@ -30,14 +30,13 @@ struct keys_hello {
 	char text[KEYS_TEXT_MAX];
 };
 
-/* Followed by the bytes of the local identity, the remote identity and the octets. */
+/* Followed by the bytes of the local identity, the remote identity, the octets, and other octets or none. */
 struct keys_psk_request {
 	struct keys_hdr hdr;
 	uint16_t prf;
 	uint8_t local_type, remote_type;
 	uint16_t local_len, remote_len;
-	uint32_t octets_len;
-	uint32_t pad;
+	uint32_t octets_len, more_len; /* KEYS_OCTETS_MAX together */
 };
 
 /* Followed by the octets. */
@@ -60,8 +59,9 @@ struct keys_list_request {
 struct keys_psk_reply {
 	struct keys_hdr hdr;
 	int32_t error;
-	uint32_t mac_len;
-	uint8_t mac[CRYPT_PRF_MAX];
+	uint32_t mac_len, more_len; /* more: 0, or as long */
+	uint32_t pad;
+	uint8_t mac[CRYPT_PRF_MAX], more[CRYPT_PRF_MAX];
 };
 
 struct keys_sign_reply {

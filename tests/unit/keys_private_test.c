@@ -302,7 +302,7 @@ static void a_mac_does_not_wait_for_all_signatures(void **state)
 		assert_int_equal(keys_sign(k, key.id, SIG_PSS_SHA256, slice_of("o", 1), on_sign, &s, ref), 0);
 	signs = &s.calls;
 	macs_done = 0;
-	assert_int_equal(keys_psk_mac(k, &id, &id, PRF_HMAC_SHA2_256, slice_of("o", 1), on_mac, NULL, ref),
+	assert_int_equal(keys_psk_mac(k, &id, &id, PRF_HMAC_SHA2_256, slice_of("o", 1), slice_of(NULL, 0), on_mac, NULL, ref),
 			 0);
 	wait_for(&s.calls, 40);
 	clock_gettime(CLOCK_MONOTONIC, &t1);

@@ -141,6 +141,19 @@ static void test_malformed(void **state)
 	m.q.octets_len = UINT32_MAX - 15;
 	assert_int_equal(raw_ask(&c, &m, sizeof(m)), KEYS_REFUSED);
 	m.q.octets_len = 48;
+	/* the second octets: more than is there, more than the first leave, so many that the sum wraps */
+	m.q.more_len = 1;
+	assert_int_equal(raw_ask(&c, &m, sizeof(m)), KEYS_REFUSED);
+	m.q.more_len = KEYS_OCTETS_MAX - 47;
+	assert_int_equal(raw_ask(&c, &m, sizeof(m)), KEYS_REFUSED);
+	m.q.more_len = UINT32_MAX;
+	m.q.octets_len = 49;
+	assert_int_equal(raw_ask(&c, &m, sizeof(m)), KEYS_REFUSED);
+	m.q.more_len = 8;
+	m.q.octets_len = 40;
+	assert_int_equal(raw_ask(&c, &m, sizeof(m)), KEYS_PSK_MAC);
+	m.q.more_len = 0;
+	m.q.octets_len = 48;
 	for (uint32_t type = 0; type < 300; type++) {
 		m.q.hdr.type = type;
 		if (type != KEYS_PSK_MAC)

@@ -60,7 +60,7 @@ static int mac_for(struct keys *k, const char *local, const char *remote, struct
 	struct got g = {0};
 
 	assert_int_equal(
-	    keys_psk_mac(k, &l, &r, PRF_HMAC_SHA2_256, slice_of("octets", 6), on_mac, &g, ref), 0);
+	    keys_psk_mac(k, &l, &r, PRF_HMAC_SHA2_256, slice_of("octets", 6), slice_of(NULL, 0), on_mac, &g, ref), 0);
 	assert_int_equal(g.calls, 0); /* always asynchronous */
 	wait_calls(&g, 1);
 	assert_int_equal(g.ref.index, 3);
@@ -288,11 +288,46 @@ static void test_list_between(void **state)
 
 	(void)state;
 	for (int i = 0; i < 50; i++)
-		assert_int_equal(keys_psk_mac(k, &a, &a, 5, slice_of("o", 1), on_mac, &g, ref), 0);
+		assert_int_equal(keys_psk_mac(k, &a, &a, 5, slice_of("o", 1), slice_of(NULL, 0), on_mac, &g, ref), 0);
 	assert_int_equal(keys_list(k, e, 4), 1);
 	assert_int_equal(g.calls, 0);
 	wait_calls(&g, 50);
 	assert_int_equal(g.mac.error, 0);
+	keys_stop(k);
+}
+
+/* Two octets in one request: the MACs that two requests give; together no longer than one may be. */
+static void test_two_at_once(void **state)
+{
+	struct keys *k = start("secrets { ike { secret = x } }\n");
+	struct slice one = slice_of("one", 3), two = slice_of("number two", 10);
+	static uint8_t big[KEYS_OCTETS_MAX];
+	struct ike_id a = id_of("a.example");
+	uint8_t want[CRYPT_PRF_MAX];
+	struct got g = {0};
+
+	(void)state;
+	assert_int_equal(keys_psk_mac(k, &a, &a, PRF_HMAC_SHA2_256, one, two, on_mac, &g, ref), 0);
+	wait_calls(&g, 1);
+	assert_int_equal(g.mac.error, 0);
+	assert_int_equal(g.mac.len, 32);
+	assert_int_equal(g.mac.more_len, 32);
+	assert_int_equal(auth_psk(PRF_HMAC_SHA2_256, slice_of("x", 1), &one, 1, want), 0);
+	assert_memory_equal(g.mac.mac, want, 32);
+	assert_int_equal(auth_psk(PRF_HMAC_SHA2_256, slice_of("x", 1), &two, 1, want), 0);
+	assert_memory_equal(g.mac.more, want, 32);
+	assert_int_equal(keys_psk_mac(k, &a, &a, PRF_HMAC_SHA2_256, one, slice_of(NULL, 0), on_mac, &g, ref), 0);
+	wait_calls(&g, 2);
+	assert_int_equal(g.mac.more_len, 0);
+	assert_int_equal(keys_psk_mac(k, &a, &a, 5, one, slice_of(big, KEYS_OCTETS_MAX - 3), on_mac, &g, ref), 0);
+	wait_calls(&g, 3);
+	assert_int_equal(g.mac.error, 0);
+	assert_int_equal(keys_psk_mac(k, &a, &a, 5, one, slice_of(big, KEYS_OCTETS_MAX - 2), on_mac, &g, ref),
+			 -EMSGSIZE);
+	assert_int_equal(keys_psk_mac(k, &a, &a, 4711, one, two, on_mac, &g, ref), 0);
+	wait_calls(&g, 4);
+	assert_int_equal(g.mac.error, -ENOTSUP);
+	assert_int_equal(g.mac.more_len, 0);
 	keys_stop(k);
 }
 
@@ -308,24 +343,24 @@ static void test_requests(void **state)
 	/* as large as they may be, many at a time: more than the socket takes at once */
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(keys_psk_mac(k, &longest, &longest, 7,
-					      slice_of(big, KEYS_OCTETS_MAX), on_mac, &g, ref),
+					      slice_of(big, KEYS_OCTETS_MAX), slice_of(NULL, 0), on_mac, &g, ref),
 				 0);
 	wait_calls(&g, 100);
 	assert_int_equal(g.mac.error, 0);
 	assert_int_equal(g.mac.len, 64);
-	assert_int_equal(keys_psk_mac(k, &a, &a, 5, slice_of(big, sizeof(big)), on_mac, &g, ref),
+	assert_int_equal(keys_psk_mac(k, &a, &a, 5, slice_of(big, sizeof(big)), slice_of(NULL, 0), on_mac, &g, ref),
 			 -EMSGSIZE);
-	assert_int_equal(keys_psk_mac(k, &too_long, &a, 5, slice_of(big, 1), on_mac, &g, ref),
+	assert_int_equal(keys_psk_mac(k, &too_long, &a, 5, slice_of(big, 1), slice_of(NULL, 0), on_mac, &g, ref),
 			 -EMSGSIZE);
-	assert_int_equal(keys_psk_mac(k, &a, &too_long, 5, slice_of(big, 1), on_mac, &g, ref),
+	assert_int_equal(keys_psk_mac(k, &a, &too_long, 5, slice_of(big, 1), slice_of(NULL, 0), on_mac, &g, ref),
 			 -EMSGSIZE);
 	g.calls = 0;
-	assert_int_equal(keys_psk_mac(k, &a, &a, 4711, slice_of(big, 1), on_mac, &g, ref), 0);
+	assert_int_equal(keys_psk_mac(k, &a, &a, 4711, slice_of(big, 1), slice_of(NULL, 0), on_mac, &g, ref), 0);
 	wait_calls(&g, 1);
 	assert_int_equal(g.mac.error, -ENOTSUP);
 	/* open requests are dropped without callback */
 	g.calls = 0;
-	assert_int_equal(keys_psk_mac(k, &a, &a, 5, slice_of(big, 1), on_mac, &g, ref), 0);
+	assert_int_equal(keys_psk_mac(k, &a, &a, 5, slice_of(big, 1), slice_of(NULL, 0), on_mac, &g, ref), 0);
 	keys_stop(k);
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	assert_int_equal(g.calls, 0);
@@ -361,7 +396,7 @@ static void test_killed(void **state)
 	(void)state;
 	assert_int_equal(kill(pid, SIGSTOP), 0);
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(keys_psk_mac(k, &a, &a, 5, slice_of("o", 1), on_mac, &g, ref), 0);
+		assert_int_equal(keys_psk_mac(k, &a, &a, 5, slice_of("o", 1), slice_of(NULL, 0), on_mac, &g, ref), 0);
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	assert_int_equal(g.calls, 0);
 	assert_int_equal(kill(pid, SIGKILL), 0);
@@ -369,7 +404,7 @@ static void test_killed(void **state)
 	assert_int_equal(g.mac.error, -EIO);
 	/* a request in between waits for the next role */
 	assert_int_equal(keys_list(k, e, 1), -EIO);
-	assert_int_equal(keys_psk_mac(k, &a, &a, 5, slice_of("o", 1), on_mac, &later, ref), 0);
+	assert_int_equal(keys_psk_mac(k, &a, &a, 5, slice_of("o", 1), slice_of(NULL, 0), on_mac, &later, ref), 0);
 	wait_restart(k, pid);
 	wait_calls(&later, 1);
 	assert_int_equal(later.mac.error, 0);
@@ -391,7 +426,7 @@ static void test_restart_fails(void **state)
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	while (keys_pid(k) == pid)
 		event_base_loop(base, EVLOOP_ONCE);
-	assert_int_equal(keys_psk_mac(k, &a, &a, 5, slice_of("o", 1), on_mac, &g, ref), 0);
+	assert_int_equal(keys_psk_mac(k, &a, &a, 5, slice_of("o", 1), slice_of(NULL, 0), on_mac, &g, ref), 0);
 	wait_calls(&g, 1);
 	assert_int_equal(g.mac.error, -EIO);
 	conf_write("secrets { ike { secret = y } }\n");
@@ -409,7 +444,7 @@ static void test_hangs(void **state)
 
 	(void)state;
 	assert_int_equal(kill(pid, SIGSTOP), 0);
-	assert_int_equal(keys_psk_mac(k, &a, &a, 5, slice_of("o", 1), on_mac, &g, ref), 0);
+	assert_int_equal(keys_psk_mac(k, &a, &a, 5, slice_of("o", 1), slice_of(NULL, 0), on_mac, &g, ref), 0);
 	wait_calls(&g, 1);
 	assert_int_equal(g.mac.error, -EIO);
 	wait_restart(k, pid);
@@ -437,7 +472,7 @@ static void test_reload(void **state)
 	/* what was asked before is answered with the old secret, what is asked after with the new
 	 * one */
 	assert_int_equal(kill(pid, SIGSTOP), 0);
-	assert_int_equal(keys_psk_mac(k, &a, &a, 5, octets, on_mac, &g, ref), 0);
+	assert_int_equal(keys_psk_mac(k, &a, &a, 5, octets, slice_of(NULL, 0), on_mac, &g, ref), 0);
 	conf_write("secrets { ike { secret = new } }\n");
 	assert_int_equal(keys_reload(k, conf_path, err, sizeof(err)), 0);
 	assert_int_not_equal(keys_pid(k), pid);
@@ -457,6 +492,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_no_file),	  cmocka_unit_test(test_encodings),
     cmocka_unit_test(test_mistakes),	  cmocka_unit_test(test_no_program),
     cmocka_unit_test(test_list),	  cmocka_unit_test(test_list_between),
+    cmocka_unit_test(test_two_at_once),
     cmocka_unit_test(test_requests),	  cmocka_unit_test(test_killed),
     cmocka_unit_test(test_restart_fails), cmocka_unit_test(test_hangs),
     cmocka_unit_test(test_reload),

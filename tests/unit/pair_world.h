@@ -25,8 +25,8 @@ enum { A = 0, B = 1 };
 
 struct test_mac {
 	int side;
-	uint8_t mac[CRYPT_PRF_MAX];
-	size_t len;
+	uint8_t mac[CRYPT_PRF_MAX], more[CRYPT_PRF_MAX];
+	size_t len, more_len;
 	int error;
 	keys_mac_fn done;
 	keys_sign_fn sign_done; /* a signature instead */
@@ -151,7 +151,8 @@ static int test_source(const struct ip_addr *to, struct ip_addr *out)
 }
 
 static int test_psk(struct agent *a, const struct ike_id *local, const struct ike_id *remote,
-		    uint16_t prf_id, struct slice octets, keys_mac_fn done, struct job_ref ref)
+		    uint16_t prf_id, struct slice octets, struct slice more, keys_mac_fn done,
+		    struct job_ref ref)
 {
 	struct test_mac *m = &w.mac[w.n_mac];
 	const char *psk = w.psk[side_of(a)];
@@ -170,7 +171,10 @@ static int test_psk(struct agent *a, const struct ike_id *local, const struct ik
 		return 0;
 	}
 	assert_int_equal(auth_psk(prf_id, slice_of(psk, strlen(psk)), &octets, 1, m->mac), 0);
+	if (more.n)
+		assert_int_equal(auth_psk(prf_id, slice_of(psk, strlen(psk)), &more, 1, m->more), 0);
 	m->len = prf_len(prf_id);
+	m->more_len = more.n ? m->len : 0;
 	return 0;
 }
 
@@ -354,6 +358,8 @@ static bool answer_mac(void)
 	r.error = m.error;
 	r.len = m.len;
 	memcpy(r.mac, m.mac, m.len);
+	r.more_len = m.more_len;
+	memcpy(r.more, m.more, m.more_len);
 	w.acting = m.side;
 	if (m.sign_done)
 		m.sign_done(&w.agent[m.side], m.ref, &m.sign);
