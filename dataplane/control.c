@@ -26,6 +26,13 @@ struct slot_note {
 	uint16_t mtu;	    /* of the outbound half, 0 = not known yet */
 };
 
+/* A PLANE_SA_ADD that was read: the SA is made, its worker does not have it yet. */
+struct adding {
+	struct worker_cmd cmd; /* without an SA when it was refused */
+	struct worker *worker;
+	struct plane_ack ack;
+};
+
 struct control {
 	struct control_init init;
 	const struct crypto_backend *backend;
@@ -37,6 +44,8 @@ struct control {
 	bool greeted;
 	struct slot_note *slot;
 	uint32_t n_in, n_out;
+	struct adding adding[BATCH]; /* both halves of a pair, and pairs that come together, wake a worker once */
+	unsigned int n_adding;
 };
 
 /* ---- to the agent ------------------------------------------------------------------------- */
@@ -139,20 +148,18 @@ static struct worker *owner_take(struct control *c, uint32_t slot, uint16_t want
 	return worker_of(c, slot);
 }
 
-static int sa_add_in(struct control *c, struct plane_sa_add *add, struct plane_ack *ack)
+static int sa_add_in(struct control *c, struct plane_sa_add *add, struct adding *a)
 {
 	struct slot_note *s = &c->slot[add->slot];
-	struct worker_cmd cmd = {.kind = CMD_SA_IN, .slot = add->slot, .generation = add->generation};
 	int err;
 
 	if (s->in && s->in_generation == add->generation)
 		return -EEXIST;
 	add->worker = (uint16_t)owner_take(c, add->slot, add->worker)->id;
-	err = sa_in_new(&cmd.in, add, c->init.maps, c->backend, ack->text, sizeof(ack->text));
+	err = sa_in_new(&a->cmd.in, add, c->init.maps, c->backend, a->ack.text, sizeof(a->ack.text));
 	if (err < 0)
 		return err;
-	worker_do(worker_of(c, add->slot), &cmd);
-	sa_in_free(cmd.in);
+	a->cmd.kind = CMD_SA_IN;
 	c->n_in += !s->in;
 	s->in = true;
 	s->in_generation = add->generation;
@@ -161,20 +168,18 @@ static int sa_add_in(struct control *c, struct plane_sa_add *add, struct plane_a
 	return 0;
 }
 
-static int sa_add_out(struct control *c, struct plane_sa_add *add, struct plane_ack *ack)
+static int sa_add_out(struct control *c, struct plane_sa_add *add, struct adding *a)
 {
 	struct slot_note *s = &c->slot[add->slot];
-	struct worker_cmd cmd = {.kind = CMD_SA_OUT, .slot = add->slot, .generation = add->generation};
 	int err;
 
 	if (s->out && s->out_generation == add->generation)
 		return -EEXIST;
 	add->worker = (uint16_t)owner_take(c, add->slot, add->worker)->id;
-	err = sa_out_new(&cmd.out, add, c->init.maps, c->backend, ack->text, sizeof(ack->text));
+	err = sa_out_new(&a->cmd.out, add, c->init.maps, c->backend, a->ack.text, sizeof(a->ack.text));
 	if (err < 0)
 		return err;
-	worker_do(worker_of(c, add->slot), &cmd);
-	sa_out_free(cmd.out);
+	a->cmd.kind = CMD_SA_OUT;
 	c->n_out += !s->out;
 	s->out = true;
 	s->out_generation = add->generation;
@@ -184,18 +189,70 @@ static int sa_add_out(struct control *c, struct plane_sa_add *add, struct plane_
 	return 0;
 }
 
-static int sa_add(struct control *c, struct plane_sa_add *add, struct plane_ack *ack)
+/* Makes the SA; sa_add_all hands it over and answers. */
+static int sa_add(struct control *c, struct plane_sa_add *add, struct adding *a)
 {
 	int err;
 
 	if (!slot_ok(c, add->slot) || add->direction > PLANE_OUT) {
-		snprintf(ack->text, sizeof(ack->text), "no such slot or direction");
+		snprintf(a->ack.text, sizeof(a->ack.text), "no such slot or direction");
 		return -EINVAL;
 	}
-	err = add->direction == PLANE_IN ? sa_add_in(c, add, ack) : sa_add_out(c, add, ack);
-	if (err < 0 && !ack->text[0])
-		snprintf(ack->text, sizeof(ack->text), "%s", strerror(-err));
+	err = add->direction == PLANE_IN ? sa_add_in(c, add, a) : sa_add_out(c, add, a);
+	if (err < 0 && !a->ack.text[0])
+		snprintf(a->ack.text, sizeof(a->ack.text), "%s", strerror(-err));
+	if (!err)
+		a->worker = worker_of(c, add->slot);
 	return err;
+}
+
+/* To each worker in the order in which they came, which is inbound before outbound. */
+static void adding_hand_over(struct control *c)
+{
+	for (unsigned int w = 0; w < c->init.shared->n_workers; w++) {
+		struct worker *to = &c->init.shared->workers[w];
+		struct worker_cmd *first = NULL, **end = &first;
+
+		for (unsigned int i = 0; i < c->n_adding; i++) {
+			if (c->adding[i].worker != to)
+				continue;
+			*end = &c->adding[i].cmd;
+			end = &c->adding[i].cmd.next;
+		}
+		if (first)
+			worker_do(to, first);
+	}
+}
+
+/* Answers go after the SAs have arrived. */
+static bool adding_answer(struct control *c)
+{
+	struct mmsghdr mh[BATCH] = {0};
+	struct iovec iov[BATCH];
+
+	for (unsigned int i = 0; i < c->n_adding; i++) {
+		iov[i] = (struct iovec){.iov_base = &c->adding[i].ack, .iov_len = sizeof(c->adding[i].ack)};
+		mh[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
+	}
+	return c->agent >= 0 &&
+	       sendmmsg(c->agent, mh, c->n_adding, MSG_DONTWAIT | MSG_NOSIGNAL) == (int)c->n_adding;
+}
+
+static void sa_add_all(struct control *c)
+{
+	if (!c->n_adding)
+		return;
+	adding_hand_over(c);
+	for (unsigned int i = 0; i < c->n_adding; i++) {
+		struct worker_cmd *cmd = &c->adding[i].cmd;
+
+		/* what the worker had there before */
+		sa_in_free(cmd->in);
+		sa_out_free(cmd->out);
+	}
+	if (!adding_answer(c))
+		agent_drop(c, "does not read its answers");
+	c->n_adding = 0;
 }
 
 static int sa_del(struct control *c, const struct plane_sa_del *del, struct plane_ack *ack)
@@ -317,16 +374,29 @@ static void sa_log(const char *what, uint32_t slot, uint32_t generation, uint8_t
 		 !ack->error ? "done" : ack->text[0] ? ack->text : strerror(-ack->error));
 }
 
+static void request_add(struct control *c, struct plane_sa_add *add)
+{
+	struct adding *a = &c->adding[c->n_adding++];
+
+	memset(a, 0, sizeof(*a));
+	a->cmd.slot = add->slot;
+	a->cmd.generation = add->generation;
+	a->ack.hdr = (struct plane_hdr){.type = PLANE_ACK, .len = sizeof(a->ack), .request = add->hdr.request};
+	a->ack.error = sa_add(c, add, a);
+	sa_log("add", add->slot, add->generation, add->direction, &a->ack);
+}
+
 static void request(struct control *c, union plane_msg *m)
 {
 	struct plane_ack ack = {
 		.hdr = {.type = PLANE_ACK, .len = sizeof(ack), .request = m->hdr.request}};
 
+	if (m->hdr.type == PLANE_SA_ADD) {
+		request_add(c, &m->add);
+		return;
+	}
+	sa_add_all(c); /* it may be about one of them, and answers keep their order */
 	switch (m->hdr.type) {
-	case PLANE_SA_ADD:
-		ack.error = sa_add(c, &m->add, &ack);
-		sa_log("add", m->add.slot, m->add.generation, m->add.direction, &ack);
-		break;
 	case PLANE_SA_DEL:
 		ack.error = sa_del(c, &m->del, &ack);
 		sa_log("delete", m->del.slot, m->del.generation, m->del.direction, &ack);
@@ -364,6 +434,7 @@ static void agent_readable(struct control *c)
 		else
 			request(c, &m);
 	}
+	sa_add_all(c);
 	secret_wipe(&m, sizeof(m)); /* keys travelled in it */
 }
 

@@ -15,12 +15,13 @@ struct xs_maps;
 
 /*
  * A worker is one thread with its own packet memory, sockets, next hops and security associations; nothing
- * of that is shared while packets flow. The control thread talks to it by commands, one at a time,
+ * of that is shared while packets flow. The control thread talks to it by commands, one chain at a time,
  * which the worker carries out between two bursts; the worker answers with notes in a ring.
  */
 enum worker_cmd_kind { CMD_SA_IN, CMD_SA_OUT, CMD_SA_IN_DEL, CMD_SA_OUT_DEL, CMD_SA_MOVE, CMD_NEXT_HOP, CMD_STOP };
 
 struct worker_cmd {
+	struct worker_cmd *next; /* carried out behind this one, in the same wake-up */
 	enum worker_cmd_kind kind;
 	uint32_t slot, generation;
 	/* given to the worker; afterwards what it had there before, for the control thread to free */
@@ -98,7 +99,7 @@ int worker_open(struct worker *w, unsigned int id, const struct worker_shared *s
 		size_t errlen);
 void worker_close(struct worker *w); /* after worker_join; frees the SAs that are left */
 int worker_start(struct worker *w, int cpu); /* cpu -1: anywhere */
-/* Control thread: has the worker carry it out, waits. */
+/* Control thread: has the worker carry out this command and those behind it, waits. */
 void worker_do(struct worker *w, struct worker_cmd *cmd);
 void worker_join(struct worker *w);
 /* Control thread: the next note; false when there is none. */

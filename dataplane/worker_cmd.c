@@ -154,7 +154,8 @@ void worker_command_poll(struct worker *w)
 	if (!c)
 		return;
 	atomic_store_explicit(&w->cmd, NULL, memory_order_relaxed);
-	command(w, c);
+	for (struct worker_cmd *i = c; i; i = i->next)
+		command(w, i);
 	sem_post(&c->done);
 }
 

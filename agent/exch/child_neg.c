@@ -453,28 +453,36 @@ static void on_out(void *ctx, struct sa_ref ref, uint64_t tag, int error)
 		install_end(ike, n, error);
 }
 
+/* What follows the inbound half is on its way already: only a refusal has something to say. */
 static void on_in(void *ctx, struct sa_ref ref, uint64_t tag, int error)
 {
-	struct agent *a = ctx;
+	struct ike_sa *ike;
+	struct child_nego *n = error ? install_resume(ctx, ref, tag, &ike) : NULL;
+
+	if (n)
+		install_end(ike, n, error);
+}
+
+/* Asked for without waiting for the inbound half: the engine does one after the other, in this order. */
+static void install_outbound(struct agent *a, struct sa_ref ref, uint64_t tag)
+{
 	struct ike_sa *ike;
 	struct child_nego *n = install_resume(a, ref, tag, &ike);
 	struct engine_child view;
 	struct child_sa *c;
+	int err;
 
+	/* An engine that is not there says so at once, and all is over. */
 	if (!n)
 		return;
-	if (error) {
-		install_end(ike, n, error);
-		return;
-	}
 	c = sa_find_child(a, n->child_id);
 	child_engine_view(c, &view);
-	error = a->core->parts->install_out(a->engine, &ike->proof, c->engine, &view,
-					    n->initiator ? &n->keys.encr_i : &n->keys.encr_r,
-					    n->initiator ? &n->keys.integ_i : &n->keys.integ_r, on_out, a,
-					    ref, tag);
-	if (error < 0)
-		install_end(ike, n, error);
+	err = a->core->parts->install_out(a->engine, &ike->proof, c->engine, &view,
+					  n->initiator ? &n->keys.encr_i : &n->keys.encr_r,
+					  n->initiator ? &n->keys.integ_i : &n->keys.integ_r, on_out, a, ref,
+					  tag);
+	if (err < 0)
+		install_end(ike, n, err);
 }
 
 static struct child_sa *make_child(struct ike_sa *ike, struct child_nego *n)
@@ -507,6 +515,8 @@ static struct child_sa *make_child(struct ike_sa *ike, struct child_nego *n)
 void nego_install(struct ike_sa *ike, struct child_nego *n, nego_done_fn done)
 {
 	struct agent *a = ike->agent;
+	struct sa_ref ref = ike->ref;
+	uint64_t tag = n->kx.id;
 	struct engine_child view;
 	struct outcome why;
 	struct child_sa *c;
@@ -529,7 +539,9 @@ void nego_install(struct ike_sa *ike, struct child_nego *n, nego_done_fn done)
 	err = a->core->parts->install_in(a->engine, &ike->proof, c->engine, &view,
 					 n->initiator ? &n->keys.encr_r : &n->keys.encr_i,
 					 n->initiator ? &n->keys.integ_r : &n->keys.integ_i, on_in, a,
-					 ike->ref, n->kx.id);
+					 ref, tag);
 	if (err < 0)
 		install_end(ike, n, err);
+	else
+		install_outbound(a, ref, tag);
 }
