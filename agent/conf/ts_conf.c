@@ -233,9 +233,9 @@ int conf_read_ts(const struct settings *s, const struct settings_key *key, struc
 			    item);
 		if (dyn && *dynamic)
 			return settings_err(err, s, key, "dynamic may stand once");
-		if (out->n == IKE_TS_MAX)
+		if (out->n == IKE_TS_AGREED_MAX)
 			return settings_err(err, s, key, "more than %d traffic selectors",
-					    IKE_TS_MAX);
+					    IKE_TS_AGREED_MAX);
 		insert(out, &ts, dyn);
 		*dynamic |= dyn;
 	}

@@ -8,7 +8,7 @@
  * Policy rows from negotiated selectors: one for each pair of local and remote selector that can
  * match the same packet. Pure but for the memory of the result.
  */
-enum { POLICY_ROWS_MAX = 3 * IKE_TS_MAX * IKE_TS_MAX };
+enum { POLICY_ROWS_MAX = 3 * IKE_TS_AGREED_MAX * IKE_TS_AGREED_MAX };
 
 /* Classes of priority; within one, the more specific pair has the lower number and wins. */
 enum {

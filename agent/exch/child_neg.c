@@ -96,7 +96,7 @@ static struct slice spi_bytes(uint32_t spi, uint8_t buf[4])
 /* RFC 7296 2.9: the packet first, so that no narrowing leaves it out. */
 static void put_first(struct ts_list *l, const struct ts *first)
 {
-	if (l->n == IKE_TS_MAX || !ts_within(first, l) || ts_equal(&l->ts[0], first))
+	if (l->n == IKE_TS_AGREED_MAX || !ts_within(first, l) || ts_equal(&l->ts[0], first))
 		return;
 	memmove(&l->ts[1], &l->ts[0], l->n * sizeof(l->ts[0]));
 	l->ts[0] = *first;
@@ -196,6 +196,9 @@ int nego_answer(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *
 		return outcome_set(why, -EPROTO, "peer's key exchange is not the one proposed");
 	if (transport_answered(ike, n, msg, &local, &remote, why) < 0)
 		return why->error;
+	if (local.more || remote.more || local.n > IKE_TS_AGREED_MAX || remote.n > IKE_TS_AGREED_MAX)
+		return outcome_set(why, -EPROTO, "peer's answer has more than %d traffic selectors a side",
+				   IKE_TS_AGREED_MAX);
 	/* RFC 7296 2.9: never wider than asked. */
 	if (!ts_list_subset(&local, &n->ts_local) || !ts_list_subset(&remote, &n->ts_remote))
 		return outcome_set(why, -EPROTO, "peer's traffic selectors are wider than proposed");
@@ -241,7 +244,7 @@ static bool narrow(struct ike_sa *ike, const struct child_conf *conf, const stru
  */
 static unsigned int answer_worth(const struct offered *o, const struct ts_list *local, const struct ts_list *remote)
 {
-	if (ts_list_subset(o->local, local) && ts_list_subset(o->remote, remote))
+	if (!local->more && !remote->more && ts_list_subset(o->local, local) && ts_list_subset(o->remote, remote))
 		return 3;
 	return ts_within(&o->local->ts[0], local) && ts_within(&o->remote->ts[0], remote) ? 2 : 1;
 }
@@ -415,6 +418,9 @@ void nego_put_answer(const struct child_nego *n, struct msg_wr *chain)
 		msg_put_ke(chain, n->kx.group, slice_of(n->kx.public_value, n->kx.public_len));
 	msg_put_ts(chain, IKE_PL_TSI, &remote);
 	msg_put_ts(chain, IKE_PL_TSR, &local);
+	/* RFC 7296 2.9: there was no room for others, which we take in a Child SA of their own. */
+	if (n->ts_local.more || n->ts_remote.more)
+		put_status(chain, N_ADDITIONAL_TS_POSSIBLE);
 }
 
 /* ---- both: keys and engine ---------------------------------------------------------------------------- */

@@ -28,7 +28,8 @@ enum {
 	IKE_VENDORS_MAX = 16,
 	IKE_CERTS_MAX = 8,
 	IKE_CERTREQS_MAX = 8,
-	IKE_TS_MAX = 16,	  /* selectors a side */
+	IKE_TS_MAX = 64,	  /* selectors a side of a message that are looked at; further ones are narrowed away */
+	IKE_TS_AGREED_MAX = 16,	  /* configured, and agreed on */
 	IKE_ID_MAX = 512,
 	IKE_FRAGMENTS_MAX = 256,  /* of one message, ours and the peer's */
 };

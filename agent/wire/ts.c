@@ -193,7 +193,7 @@ static void drop_inside(struct ts_list *l, const struct ts *of)
 unsigned int ts_narrow(const struct ts_list *mine, const struct ts_list *theirs,
 		       struct ts_list *out)
 {
-	struct ts_list l = {0};
+	struct ts_list l = {.more = theirs->more};
 
 	for (unsigned int i = 0; i < theirs->n; i++) {
 		for (unsigned int j = 0; j < mine->n; j++) {
@@ -202,8 +202,10 @@ unsigned int ts_narrow(const struct ts_list *mine, const struct ts_list *theirs,
 			if (!ts_intersect(&theirs->ts[i], &mine->ts[j], &t) || ts_within(&t, &l))
 				continue;
 			drop_inside(&l, &t);
-			if (l.n < IKE_TS_MAX)
+			if (l.n < IKE_TS_AGREED_MAX)
 				l.ts[l.n++] = t;
+			else
+				l.more = true;
 		}
 	}
 	*out = l;

@@ -15,6 +15,7 @@ struct ts {
 
 struct ts_list {
 	uint16_t n;
+	bool more; /* there are others, for which there was no room */
 	struct ts ts[IKE_TS_MAX];
 };
 
@@ -24,8 +25,8 @@ bool ts_list_equal(const struct ts_list *a, const struct ts_list *b);
 bool ts_intersect(const struct ts *a, const struct ts *b, struct ts *out);
 /* Every address, port and protocol of `in` is inside one of `of`. */
 bool ts_within(const struct ts *in, const struct ts_list *of);
-/* All pairwise intersections, those inside another left out, at most IKE_TS_MAX, those with their
- * first selectors first (RFC 7296 2.9). Returns out->n; out may be either argument. */
+/* All pairwise intersections, those inside another left out, at most IKE_TS_AGREED_MAX (out->more: there are others),
+ * those with their first selectors first (RFC 7296 2.9). Returns out->n; out may be either argument. */
 unsigned int ts_narrow(const struct ts_list *mine, const struct ts_list *theirs,
 		       struct ts_list *out);
 /* All that `in` selects, `of` selects, be it by several of its selectors together; an empty list is inside nothing, so no

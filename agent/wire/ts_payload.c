@@ -52,9 +52,11 @@ static enum wire_err get_ts(struct rd *r, struct ts_list *list)
 	err = get_range(&body, type == TS_IPV4_ADDR_RANGE ? 4 : 6, &ts);
 	if (err)
 		return err;
+	/* RFC 7296 2.9: a responder may take a part of what is offered. */
 	if (list->n == IKE_TS_MAX)
-		return WIRE_TOO_MANY;
-	list->ts[list->n++] = ts;
+		list->more = true;
+	else
+		list->ts[list->n++] = ts;
 	return WIRE_OK;
 }
 

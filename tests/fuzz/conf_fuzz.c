@@ -65,8 +65,8 @@ static void check_proposals(const struct proposals *p)
 static void check_child(const struct child_conf *c)
 {
 	check_proposals(c->esp);
-	check(c->local_ts->n > 0 && c->local_ts->n <= IKE_TS_MAX);
-	check(c->remote_ts->n > 0 && c->remote_ts->n <= IKE_TS_MAX);
+	check(c->local_ts->n > 0 && c->local_ts->n <= IKE_TS_AGREED_MAX);
+	check(c->remote_ts->n > 0 && c->remote_ts->n <= IKE_TS_AGREED_MAX);
 	check(c->rand_time <= c->rekey_time);
 	check(c->life_time == 0 || c->rekey_time < c->life_time);
 	check(c->replay_window <= 4096);

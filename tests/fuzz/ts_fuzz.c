@@ -96,7 +96,7 @@ static void ask_corners(const struct ts_list *all, const struct ts_list *mine,
 
 static void write_and_read(const struct ts_list *l)
 {
-	uint8_t buf[1024];
+	uint8_t buf[4096];
 	static struct ike_msg m;
 	struct msg_wr c;
 	char text[TS_STRLEN];

@@ -288,11 +288,11 @@ static void given_priority_overrides_and_trap_stands_behind(void **state)
 
 static void full_lists_fit(void **state)
 {
-	struct ts_list l = {.n = IKE_TS_MAX}, r = {.n = IKE_TS_MAX};
+	struct ts_list l = {.n = IKE_TS_AGREED_MAX}, r = {.n = IKE_TS_AGREED_MAX};
 	struct policy_rows rows;
 
 	(void)state;
-	for (unsigned int i = 0; i < IKE_TS_MAX; i++) {
+	for (unsigned int i = 0; i < IKE_TS_AGREED_MAX; i++) {
 		l.ts[i] = any_of("10.1.0.0", 24);
 		l.ts[i].lo.b[2] = l.ts[i].hi.b[2] = (uint8_t)i;
 		l.ts[i].protocol = IPPROTO_ICMP;

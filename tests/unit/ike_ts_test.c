@@ -123,16 +123,22 @@ static void narrowing(void **state)
 	}
 }
 
-/* What A asks, which B has not got yet. */
-static void read_request(struct ike_msg *msg)
+/* What A asks, which B has not got yet; or what B answers. */
+static void read_queued(struct ike_msg *msg, bool response)
 {
 	struct ike_sa *ike = first_ike(A);
+	struct secret *e = response ? &ike->keys.er : &ike->keys.ei, *a = response ? &ike->keys.ar : &ike->keys.ai;
 	size_t n;
 
 	assert_int_equal(w.n_queue, 1);
 	assert_int_equal(msg_decode(slice_of(w.queue[0].p, w.queue[0].n), msg), WIRE_OK);
-	assert_int_equal(sk_open(&ike->suite, &ike->keys.ei, &ike->keys.ai, msg, plain, sizeof(plain), &n), 0);
+	assert_int_equal(sk_open(&ike->suite, e, a, msg, plain, sizeof(plain), &n), 0);
 	assert_int_equal(msg_decode_inner(slice_of(plain, n), msg->sk.first, msg), WIRE_OK);
+}
+
+static void read_request(struct ike_msg *msg)
+{
+	read_queued(msg, false);
 }
 
 static void packet(int side, const char *src, const char *dst)
@@ -321,6 +327,49 @@ static void answers_outside_the_offer(void **state)
 
 #define PAIR_TEST(t) cmocka_unit_test_setup_teardown(t, world_open, world_close)
 
+/* RFC 7296 2.9: more selectors than we agree on, or look at, are narrowed, never a mistake of the peer's. */
+static void more_selectors_than_we_take(void **state)
+{
+	static struct ts_list many;
+	const struct ts_list *was;
+	const struct child_sa *c;
+	struct child_conf *conf;
+	struct ike_msg msg;
+
+	(void)state;
+	for (unsigned int n = 17; n <= IKE_TS_MAX; n += IKE_TS_MAX - 17) {
+		child(A, "10.1.0.0/24", "10.2.0.0/24");
+		child(B, "10.2.0.0/24", "10.1.0.0/24, 10.9.0.0/24");
+		many = (struct ts_list){.n = (uint16_t)n};
+		for (unsigned int i = 0; i < n; i++)
+			ts_of_addr(&(struct ip_addr){.family = 4, .b = {10, 1, 0, (uint8_t)(2 * i)}}, &many.ts[i]);
+		/* no configuration of ours has as many */
+		conf = &w.agent[A].core->conf->conn[0]->child[0];
+		was = conf->local_ts;
+		conf->local_ts = &many;
+		initiate(A);
+		settle();
+		for (int i = 0; i < 3; i++) {
+			deliver_to(i == 1 ? A : B);
+			settle();
+		}
+		conf->local_ts = was;
+		read_queued(&msg, true);
+		assert_int_equal(msg.ts_i.n, IKE_TS_AGREED_MAX);
+		assert_non_null(msg_notify(&msg, N_ADDITIONAL_TS_POSSIBLE));
+		run();
+		assert_int_equal(w.outcome[0].error, 0);
+		assert_one_pair();
+		c = TAILQ_FIRST(&first_ike(A)->children);
+		assert_int_equal(c->ts_local->n, IKE_TS_AGREED_MAX);
+		assert_true(ts_equal(&c->ts_local->ts[0], &many.ts[0]));
+		assert_true(ts_list_equal(c->ts_local, TAILQ_FIRST(&first_ike(B)->children)->ts_remote));
+		terminate(A, "gw", NULL, false);
+		run();
+		w.n_outcomes = 0;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +378,7 @@ int main(void)
 		PAIR_TEST(the_packet_is_not_told),
 		PAIR_TEST(single_pair_required),
 		PAIR_TEST(answers_outside_the_offer),
+		PAIR_TEST(more_selectors_than_we_take),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

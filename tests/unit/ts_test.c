@@ -247,18 +247,27 @@ static void within_by_hand(void **state)
 /* RFC 7296 2.9: the first selector of the peer leads, and the list stays within its limit. */
 static void first_choice_survives(void **state)
 {
-	struct ts_list mine = {.n = IKE_TS_MAX}, theirs = {.n = IKE_TS_MAX}, out;
+	struct ts_list mine = {.n = IKE_TS_AGREED_MAX}, theirs = {.n = IKE_TS_MAX}, out;
 
 	(void)state;
 	for (unsigned int i = 0; i < IKE_TS_MAX; i++) {
 		/* none inside another: rows and columns that all cross */
-		mine.ts[i] = ts4(16 * i, 16 * i + 15, 0, 0, 65535);
+		if (i < IKE_TS_AGREED_MAX)
+			mine.ts[i] = ts4(16 * i, 16 * i + 15, 0, 0, 65535);
 		theirs.ts[i] = ts4(0, 255, 0, 10 * (IKE_TS_MAX - i), 10 * (IKE_TS_MAX - i) + 5);
 	}
-	assert_int_equal(ts_narrow(&mine, &theirs, &out), IKE_TS_MAX);
+	assert_int_equal(ts_narrow(&mine, &theirs, &out), IKE_TS_AGREED_MAX);
+	assert_true(out.more);
 	for (unsigned int i = 0; i < out.n; i++)
 		assert_int_equal(out.ts[i].port_lo, 10 * IKE_TS_MAX);
 	assert_true(ts_list_subset(&out, &mine) && ts_list_subset(&out, &theirs));
+	theirs.n = 1;
+	assert_int_equal(ts_narrow(&mine, &theirs, &out), IKE_TS_AGREED_MAX);
+	assert_false(out.more);
+	/* what was not even looked at */
+	theirs.more = true;
+	ts_narrow(&mine, &theirs, &out);
+	assert_true(out.more);
 }
 
 static void triggering_packet(void **state)

@@ -14,7 +14,7 @@
  * What the decoder must refuse and what it must let pass, by hand-written bytes. A payload is written
  * "next flags length body"; the IKE header in front is made here.
  */
-enum { CHAIN_MAX = 4096 };
+enum { CHAIN_MAX = 8192 };
 
 /* Decodes a copy in a heap block of exactly its size; the caller frees *keep after looking at slices. */
 static enum wire_err decode_exact(const uint8_t *p, size_t n, struct ike_msg *m, void **keep)
@@ -353,7 +353,7 @@ static void limits(void **state)
 	}
 }
 
-/* Selectors, proposals, transforms, SPIs: one more than the array holds. */
+/* Proposals, transforms, SPIs: one more than the array holds. Of selectors, which may be narrowed, the first ones. */
 static void limits_inside(void **state)
 {
 	struct ts_list ts = {.n = IKE_TS_MAX};
@@ -363,7 +363,7 @@ static void limits_inside(void **state)
 	struct ike_msg m;
 	struct msg_wr c;
 	struct wr w;
-	char hex[CHAIN_MAX], *at = hex;
+	char hex[2 * CHAIN_MAX], *at;
 	void *keep;
 
 	(void)state;
@@ -384,11 +384,22 @@ static void limits_inside(void **state)
 	assert_int_equal(msg_seal_plain(&h, &c, &w), 0);
 	assert_int_equal(msg_decode(wr_slice(&w), &m), WIRE_TOO_MANY);
 
-	at += sprintf(at, "0000%04x%02x000000", 8 + 16 * (IKE_TS_MAX + 1), IKE_TS_MAX + 1);
-	for (unsigned int i = 0; i <= IKE_TS_MAX; i++)
-		at += sprintf(at, "070000100000ffff0a0000000a0000ff");
-	assert_int_equal(decode_chain(IKE_PL_TSI, hex, &m, &keep), WIRE_TOO_MANY);
-	free(keep);
+	assert_false(m.ts_i.more);
+
+	for (unsigned int n = IKE_TS_MAX + 1; n < 256; n += 255 - (IKE_TS_MAX + 1)) {
+		at = hex + sprintf(hex, "0000%04x%02x000000", 8 + 16 * n, n);
+		for (unsigned int i = 0; i < n; i++)
+			at += sprintf(at, "070000100000ffff0a0000%02x0a0000ff", i);
+		assert_int_equal(decode_chain(IKE_PL_TSI, hex, &m, &keep), WIRE_OK);
+		assert_int_equal(m.ts_i.n, IKE_TS_MAX);
+		assert_true(m.ts_i.more);
+		assert_int_equal(m.ts_i.ts[IKE_TS_MAX - 1].lo.b[3], IKE_TS_MAX - 1);
+		free(keep);
+		/* the last one is looked at as well as the first */
+		memcpy(hex + strlen(hex) - 32, "07000010ffff0001", 16);
+		assert_int_equal(decode_chain(IKE_PL_TSI, hex, &m, &keep), WIRE_SYNTAX);
+		free(keep);
+	}
 
 	at = hex + sprintf(hex, "0000%04x", 4 + 8 * (IKE_PROPOSALS_MAX + 1));
 	for (unsigned int i = 0; i <= IKE_PROPOSALS_MAX; i++)

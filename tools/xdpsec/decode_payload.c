@@ -272,6 +272,8 @@ static void put_ts(json_t *o, const struct ts_list *l)
 	for (unsigned int i = 0; i < l->n; i++)
 		json_array_append_new(list, json_string(ts_str(&l->ts[i], text)));
 	put(o, "selectors", list);
+	if (l->more)
+		put(o, "further", json_true());
 }
 
 /* ---- configuration, EAP ---------------------------------------------------------------------------------------- */
