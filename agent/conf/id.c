@@ -2,8 +2,8 @@
 #include "conf_int.h"
 
 #include "agent/cred/dn.h"
+#include "common/hex.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,14 +33,6 @@ static int set_bytes(struct conf_id *id, uint8_t type, const void *p, size_t n)
 	id->n = (uint16_t)n;
 	memcpy(id->b, p, n);
 	return 0;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)tolower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* Pairs of hex digits, colons between them allowed. */

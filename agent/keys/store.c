@@ -2,6 +2,7 @@
 #include "store.h"
 
 #include "agent/conf/conf.h"
+#include "common/hex.h"
 
 #include <openssl/evp.h>
 
@@ -92,15 +93,6 @@ void store_free(struct store *s)
 	index_free(&s->listed);
 	index_free(&s->only);
 	s->n = 0;
-}
-
-static int hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdefABCDEF";
-	const char *at = c ? strchr(digits, c) : NULL;
-	long v = at ? at - digits : -1;
-
-	return (int)(v > 15 ? v - 6 : v);
 }
 
 static int decode_hex(const char *s, struct secret *out)

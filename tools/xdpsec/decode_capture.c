@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "decode.h"
 
+#include "common/hex.h"
+
 #include <pcap/pcap.h>
 
 #include <errno.h>
@@ -107,14 +109,6 @@ static int next_packet(struct capture *c, struct frame *f, bool *fatal, char *er
 }
 
 /* ---- lines of hex ------------------------------------------------------------------------------------------- */
-
-static int hex_digit(char ch)
-{
-	if (ch >= '0' && ch <= '9')
-		return ch - '0';
-	ch = (char)(ch | 0x20);
-	return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
-}
 
 /* Pairs of digits, blanks and colons between them, up to `#`. Bytes, or -1. */
 static int line_bytes(const char *s, uint8_t *out)
