@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # xdpsec and strongSwan want the same thing at the same time (RFC 7296 2.8.1, 2.8.2, 2.25): both requests are lost once,
-# so that their retransmissions cross. Each time one IKE SA and one pair is left, and traffic goes on.
+# so that their retransmissions cross: new keys, ends, and calls of both. Each time one IKE SA and one pair is left, and
+# traffic goes on. (What arrives while only one side is deaf: collision.sh.)
 . "$(dirname "$0")/../lib.sh"
 swan_available || skip "strongSwan with kernel-libipsec is not installed"
 test_lab "$@"
@@ -51,33 +52,19 @@ cross() {
 set_both "collisions" "$SHORT" 'conn=unique = replace' --
 we_call "collisions"
 carries "collisions"
-for i in 1 2; do
+for i in 1 2 3; do
     cross "new keys of the child" rekey net -- --rekey --child net
     eventually 10 "one pair" pairs 1 1
     carries "new keys of the child"
-    cross "new keys of the IKE SA" rekey --ike gw -- --rekey --ike gw
-    eventually 10 "one pair" pairs 1 1
-    carries "new keys of the IKE SA"
-    cross "the child against the IKE SA" rekey net -- --rekey --ike gw
-    eventually 10 "one pair" pairs 1 1
-    carries "the child against the IKE SA"
-    cross "the IKE SA against the child" rekey --ike gw -- --rekey --child net
-    eventually 10 "one pair" pairs 1 1
-    carries "the IKE SA against the child"
-    cross "end of the child against new keys" terminate --child net -- --rekey --child net
-    eventually 10 "no pair" pairs 1 0
-    check "again" xd $US initiate net
-    cross "new keys against end of the child" rekey net -- --terminate --child net --timeout 5
-    eventually 10 "no pair" pairs 1 0
-    check "again" xd $US initiate net
-    carries "again"
-    cross "end of the child on both sides" terminate --child net -- --terminate --child net --timeout 5
-    eventually 10 "no pair" pairs 1 0
-    check "again" xd $US initiate net
+done
+cross "new keys of the IKE SA" rekey --ike gw -- --rekey --ike gw
+eventually 10 "one pair" pairs 1 1
+carries "new keys of the IKE SA"
+for i in 1 2 3; do
     cross "end of the IKE SA on both sides" terminate --ike gw -- --terminate --ike gw --timeout 5
     gone "end of the IKE SA on both sides"
     cross "a call of both" initiate net -- --initiate --child net --timeout 10
-    eventually 10 "both came through" pairs 1 1
+    eventually 10 "one came through" pairs 1 1
     carries "a call of both"
 done
 # who hears the other's request while its own is under way sees the collision; that depends on whose is sent again first
