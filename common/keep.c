@@ -5,10 +5,34 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #ifndef HASH_NONFATAL_OOM
 #define HASH_NONFATAL_OOM 1
 #endif
+#define HASH_FUNCTION(p, n, out) ((out) = hash_of(p, n))
+
+/* Of whole proposals and identities, a few hundred bytes each: eight at a time. Seeded, as peers choose identities. */
+static uint32_t hash_of(const void *p, size_t n)
+{
+	static uint64_t seed;
+	const uint8_t *at = p;
+	uint64_t h, word;
+
+	if (!seed && getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		seed = (uintptr_t)&seed;
+	h = seed ^ n;
+	for (; n; at += 8, n -= n < 8 ? n : 8) {
+		unsigned __int128 product;
+
+		word = 0;
+		memcpy(&word, at, n < 8 ? n : 8);
+		product = (unsigned __int128)(h ^ word) * 0x9e3779b97f4a7c15u;
+		h = (uint64_t)product ^ (uint64_t)(product >> 64) ^ (seed >> 7 | 1);
+	}
+	return (uint32_t)(h ^ h >> 32);
+}
+
 #include <uthash.h>
 
 struct kept {
