@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent.h"
 
+#include "agent/crypt/crypt.h"
 #include "agent/control/control.h"
 #include "agent/cred/cred.h"
 #include "agent/fetch/fetch.h"
@@ -322,6 +323,7 @@ static int serve(struct program *p, struct start_config *c)
 		 sa_conf(&p->a)->n_conns,
 		 secret_locked() ? "keys in locked memory" : "keys in memory that could not be locked");
 	start_notify("READY=1");
+	crypt_random_ahead();
 	event_base_dispatch(p->a.base);
 	close_parts(p);
 	return EXIT_SUCCESS;

@@ -22,6 +22,9 @@ bool crypt_legacy_on(void);
 /* Does the library here have this row? */
 bool crypt_available(const struct alg *a);
 int crypt_random(void *p, size_t n) __attribute__((warn_unused_result));
+/* From now on crypt_random draws several hundred bytes at a time for this thread and hands them out in small pieces,
+ * wiping each: for who makes many SPIs and nonces. Not across fork. */
+void crypt_random_ahead(void);
 
 /* ---- PRF and key derivation (RFC 7296 2.13, 2.14, 2.17, 2.18) --------------------------- */
 enum { CRYPT_PRF_MAX = 64, CRYPT_KE_PUBLIC_MAX = 1024 };

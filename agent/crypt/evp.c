@@ -2,6 +2,7 @@
 #include "evp.h"
 
 #include "common/log.h"
+#include "common/secret.h"
 #include "crypt.h"
 #include "mac.h"
 
@@ -16,6 +17,10 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { RANDOM_POOL = 512, RANDOM_LARGE = 64 };
 
 /* Written once under `once`, read-only afterwards. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -25,13 +30,47 @@ static EVP_CIPHER *ciphers[ALG_ROWS_MAX];
 static EVP_MD *md_sha1, *md_sha256;
 static pthread_key_t thread_key;
 
+/*
+ * Random bytes drawn ahead, as most callers want eight to thirty-two. Wiped as they are handed out. The page is of
+ * its own so that a forked child finds it zeroed, hence empty, and never hands out what its parent does.
+ */
+struct random_pool {
+	size_t left;
+	uint8_t b[RANDOM_POOL];
+};
+
 struct thread_ctx {
+	struct random_pool *random;
 	EVP_CIPHER_CTX *cipher;
 	EVP_MD_CTX *digest;
 	struct evp_mac *mac[ALG_ROWS_MAX];
 	EVP_PKEY_CTX *keygen[ALG_ROWS_MAX];
+	struct evp_peer peer[ALG_ROWS_MAX];
 };
 static __thread struct thread_ctx *mine;
+
+/* NULL: no page that a fork empties, so nothing is drawn ahead. */
+static struct random_pool *pool_open(void)
+{
+	void *p = mmap(NULL, sizeof(struct random_pool), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	if (!madvise(p, sizeof(struct random_pool), MADV_WIPEONFORK) &&
+	    !madvise(p, sizeof(struct random_pool), MADV_DONTDUMP) && !mlock(p, sizeof(struct random_pool)))
+		return p;
+	munmap(p, sizeof(struct random_pool));
+	return NULL;
+}
+
+static void pool_close(struct random_pool *r)
+{
+	if (!r)
+		return;
+	secret_wipe(r, sizeof(*r));
+	munmap(r, sizeof(*r));
+}
 
 static void thread_ctx_free(void *p)
 {
@@ -42,7 +81,10 @@ static void thread_ctx_free(void *p)
 	for (unsigned int i = 0; i < ALG_ROWS_MAX; i++) {
 		mac_free(t->mac[i]);
 		EVP_PKEY_CTX_free(t->keygen[i]);
+		EVP_PKEY_CTX_free(t->peer[i].check);
+		EVP_PKEY_free(t->peer[i].key);
 	}
+	pool_close(t->random);
 	free(t);
 	mine = NULL;
 }
@@ -191,7 +233,7 @@ static struct thread_ctx *thread_ctx(void)
 	return mine;
 }
 
-int crypt_random(void *p, size_t n)
+static int random_draw(void *p, size_t n)
 {
 	if (n > INT_MAX)
 		return -EINVAL;
@@ -199,6 +241,34 @@ int crypt_random(void *p, size_t n)
 		return 0;
 	ERR_clear_error();
 	return -EIO;
+}
+
+void crypt_random_ahead(void)
+{
+	struct thread_ctx *t = thread_ctx();
+
+	if (t && !t->random)
+		t->random = pool_open();
+}
+
+int crypt_random(void *p, size_t n)
+{
+	struct random_pool *r = mine ? mine->random : NULL;
+	uint8_t *from;
+
+	if (!r || n > RANDOM_LARGE)
+		return random_draw(p, n);
+	if (r->left < n) {
+		r->left = 0;
+		if (random_draw(r->b, sizeof(r->b)))
+			return -EIO;
+		r->left = sizeof(r->b);
+	}
+	r->left -= n;
+	from = r->b + r->left;
+	memcpy(p, from, n);
+	secret_wipe(from, n);
+	return 0;
 }
 
 const EVP_CIPHER *evp_cipher(const struct alg *a)
@@ -225,6 +295,13 @@ EVP_PKEY_CTX *evp_keygen_ctx(const struct alg *a)
 	if (!t->keygen[i])
 		t->keygen[i] = keygen_ctx_new(a);
 	return t->keygen[i];
+}
+
+struct evp_peer *evp_peer(const struct alg *a)
+{
+	struct thread_ctx *t = thread_ctx();
+
+	return t ? &t->peer[alg_index(a)] : NULL;
 }
 
 struct evp_mac *evp_mac_begin(const struct alg *a, struct slice key)

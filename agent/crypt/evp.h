@@ -18,6 +18,13 @@ const EVP_CIPHER *evp_cipher(const struct alg *a);
 EVP_CIPHER_CTX *evp_cipher_ctx(void);
 /* This thread's context that makes key pairs of a KE row; NULL when not available. */
 EVP_PKEY_CTX *evp_keygen_ctx(const struct alg *a);
+/* Where this thread keeps a public key of the algorithm, to be overwritten by the next peer's: making an EVP_PKEY
+ * costs more than filling it. Zeros until ke.c makes it. NULL: no memory. */
+struct evp_peer {
+	EVP_PKEY *key;
+	EVP_PKEY_CTX *check;
+};
+struct evp_peer *evp_peer(const struct alg *a);
 
 /* A MAC under one key, for as many messages as wanted: begin, message ..., end. `a` is a PRF or
  * INTEG row; a PRF takes keys of any length. NULL when not available or the length is wrong; two of

@@ -113,21 +113,23 @@ void ke_free(struct ke *k)
 static EVP_PKEY *peer_decode(const struct ke *k, struct slice peer)
 {
 	uint8_t buf[KE_ENCODED_MAX] = {EC_UNCOMPRESSED};
+	struct evp_peer *e = evp_peer(k->alg);
 	size_t skip = is_ec(k->alg);
-	EVP_PKEY *p = EVP_PKEY_new();
-	EVP_PKEY_CTX *check = NULL;
-	bool ok = false;
 
 	memcpy(buf + skip, peer.p, peer.n);
-	if (p && EVP_PKEY_copy_parameters(p, k->pair) &&
-	    EVP_PKEY_set1_encoded_public_key(p, buf, peer.n + skip))
-		check = EVP_PKEY_CTX_new_from_pkey(NULL, p, NULL);
-	ok = check && EVP_PKEY_public_check_quick(check) == 1;
-	EVP_PKEY_CTX_free(check);
-	if (ok)
-		return p;
-	EVP_PKEY_free(p);
-	return NULL;
+	if (!e)
+		return NULL;
+	if (!e->check) {
+		EVP_PKEY_free(e->key);
+		e->key = EVP_PKEY_new();
+		if (!e->key || !EVP_PKEY_copy_parameters(e->key, k->pair) ||
+		    !EVP_PKEY_set1_encoded_public_key(e->key, buf, peer.n + skip))
+			return NULL;
+		e->check = EVP_PKEY_CTX_new_from_pkey(NULL, e->key, NULL);
+	} else if (!EVP_PKEY_set1_encoded_public_key(e->key, buf, peer.n + skip)) {
+		return NULL;
+	}
+	return e->check && EVP_PKEY_public_check_quick(e->check) == 1 ? e->key : NULL;
 }
 
 /* RFC 8031 3, RFC 7748 6: a result of zeros comes from a point of small order. */
@@ -180,7 +182,6 @@ int ke_shared(struct ke *k, struct slice peer, struct secret *out)
 		return -EINVAL;
 	}
 	r = derive(k, p, out);
-	EVP_PKEY_free(p);
 	ERR_clear_error();
 	if (!r) {
 		EVP_PKEY_free(k->pair);

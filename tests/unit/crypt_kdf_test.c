@@ -10,6 +10,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 static void same(struct slice got, struct slice want)
@@ -368,6 +371,39 @@ static void test_auth(void **state)
 	secret_free(&sk_p);
 }
 
+/* Drawn ahead: no piece comes twice, not even in a forked child, and large ones are served. */
+static void random_ahead(void)
+{
+	uint8_t piece[200][16], theirs[16], large[4096] = {0}, zero[64] = {0};
+	int fds[2], status;
+	pid_t pid;
+
+	crypt_random_ahead();
+	crypt_random_ahead();
+	for (int i = 0; i < 200; i++) {
+		assert_int_equal(crypt_random(piece[i], sizeof(piece[i])), 0);
+		for (int j = 0; j < i; j++)
+			assert_memory_not_equal(piece[i], piece[j], sizeof(piece[i]));
+	}
+	assert_int_equal(crypt_random(large, sizeof(large)), 0);
+	assert_memory_not_equal(large + sizeof(large) - sizeof(zero), zero, sizeof(zero));
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (!pid) {
+		bool ok = !crypt_random(theirs, sizeof(theirs)) && write(fds[1], theirs, 16) == 16;
+
+		_exit(!ok);
+	}
+	assert_int_equal(read(fds[0], theirs, sizeof(theirs)), 16);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	for (int i = 0; i < 40; i++) {
+		assert_int_equal(crypt_random(piece[i], sizeof(piece[i])), 0);
+		assert_memory_not_equal(piece[i], theirs, sizeof(theirs));
+	}
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void test_random(void **state)
 {
 	uint8_t a[32] = {0}, b[32] = {0};
@@ -377,6 +413,7 @@ static void test_random(void **state)
 	assert_int_equal(crypt_random(b, sizeof(b)), 0);
 	assert_memory_not_equal(a, b, sizeof(a));
 	assert_int_equal(crypt_random(a, 0), 0);
+	random_ahead();
 }
 
 static void *prf_many(void *arg)

@@ -95,12 +95,16 @@ static void test_agree(void **state)
 		struct ke *a = ke_new(groups[i]), *b = ke_new(groups[i]);
 		struct secret sa = {0}, sb = {0}, again = {0};
 		size_t n = ke_public_len(groups[i]);
+		uint8_t bad[CRYPT_KE_PUBLIC_MAX];
 
 		assert_non_null(a);
 		assert_non_null(b);
 		assert_int_equal(ke_group(a), groups[i]);
 		assert_int_equal(ke_public(a).n, n);
 		assert_memory_not_equal(ke_public(a).p, ke_public(b).p, n);
+		/* one that is refused in between spoils nothing */
+		memset(bad, groups[i] == KE_CURVE25519 || groups[i] == KE_CURVE448 ? 0 : 0xff, n);
+		assert_int_equal(ke_shared(a, slice_of(bad, n), &sa), -EINVAL);
 		assert_int_equal(ke_shared(a, ke_public(b), &sa), 0);
 		assert_int_equal(ke_shared(b, ke_public(a), &sb), 0);
 		assert_int_equal(sa.n, is_ec(a->alg) ? n / 2 : n);
