@@ -283,6 +283,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			return;
 		}
 		dispatch(pc, &m);
+		/* No answer is due: one call saved that says so. The loop comes back for events and an end. */
+		if (pc->state == UP && !pc->n_requests)
+			return;
 	}
 }
 
