@@ -21,9 +21,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { LEVEL_OF_FILE = -2, LEVEL_MIN = -1 };
+enum { LOCK_POLL_MS = 20, LOCK_WAIT_MS = 2000 };
 
 static const char usage[] =
 	"usage: xdpsecd [options]\n"
@@ -201,6 +203,22 @@ static int write_pid(const char *path, char *err, size_t errlen)
 	return r;
 }
 
+/*
+ * A predecessor that was killed holds the lock until the last of its threads is gone, which whoever sent the signal does
+ * not see: a moment is waited for it.
+ */
+static int lock_soon(int fd)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_POLL_MS * 1000000L};
+
+	for (int ms = 0; flock(fd, LOCK_EX | LOCK_NB); ms += LOCK_POLL_MS) {
+		if ((errno != EWOULDBLOCK && errno != EINTR) || ms >= LOCK_WAIT_MS)
+			return -errno;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
 int start_lock(struct start_lock *l, const char *run_dir, char *err, size_t errlen)
 {
 	char path[GW_PATH_MAX + 32];
@@ -218,8 +236,8 @@ int start_lock(struct start_lock *l, const char *run_dir, char *err, size_t errl
 		snprintf(err, errlen, "%s: %s", path, strerror(-r));
 		return r;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		r = -errno;
+	r = lock_soon(fd);
+	if (r) {
 		if (r == -EWOULDBLOCK)
 			snprintf(err, errlen,
 				 "another xdpsecd runs on %s (%s is locked): stop it, or use --run-dir",

@@ -194,6 +194,35 @@ static void second_agent_is_refused(void **state)
 	start_unlock(&b);
 }
 
+/* A predecessor that was killed lets go of the lock a moment later: the next one waits for that. */
+static void lock_of_one_that_goes(void **state)
+{
+	struct start_lock a, b;
+	char run[512], err[512], byte = 0;
+	int ready[2], status;
+	pid_t pid;
+
+	(void)state;
+	snprintf(run, sizeof(run), "%s/run", dir);
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		byte = start_lock(&a, run, err, sizeof(err)) == 0;
+		if (write(ready[1], &byte, 1) != 1)
+			_exit(1);
+		usleep(100000);
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(byte, 1);
+	assert_int_equal(start_lock(&b, run, err, sizeof(err)), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	start_unlock(&b);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 static void run_dir_that_cannot_be_is_named(void **state)
 {
 	struct start_lock l = {0};
@@ -270,6 +299,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(command_line_comes_before_the_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(mistakes_name_file_and_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(second_agent_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(lock_of_one_that_goes, setup, teardown),
 		cmocka_unit_test(run_dir_that_cannot_be_is_named),
 		cmocka_unit_test_setup_teardown(service_manager_is_told, setup, teardown),
 		cmocka_unit_test(privileges_are_given_up),
