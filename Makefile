@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# make [all] | tests | fuzzers        builds    V=1 verbose, SAN=1 ASan+UBSan, WERROR=1, DPDK=0, WITH_KEYS=0, CC=clang
+# make [all] | tests | fuzzers        builds    V=1 verbose, SAN=1 ASan+UBSan, TSAN=1 ThreadSanitizer, WERROR=1, DPDK=0, WITH_KEYS=0, CC=clang
 # make check | check-unit | lint | rfc          all tests; unit tests; texts and includes; MUSTs without code or test
 # make fuzz | soak | walk                       long ones: FUZZ_SECONDS=, SOAK_MINUTES=
 # make bench | bench-ike                        figures: packets; negotiations
@@ -14,10 +14,11 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo 0.1)
 
 SAN ?= 0
+TSAN ?= 0
 # show sa --with-keys: 0 leaves it out of xdpsecd
 WITH_KEYS ?= 1
 WERROR ?= $(if $(CI),1,0)
-B ?= build$(if $(filter clang%,$(notdir $(CC))),-clang)$(if $(filter 1,$(SAN)),-san)
+B ?= build$(if $(filter clang%,$(notdir $(CC))),-clang)$(if $(filter 1,$(SAN)),-san)$(if $(filter 1,$(TSAN)),-tsan)
 Q := $(if $(V),,@)
 # make -s says nothing but warnings
 SILENT := $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
@@ -41,6 +42,9 @@ LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 ifeq ($(SAN),1)
 ALL_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS_ALL += -fsanitize=address,undefined
+else ifeq ($(TSAN),1)
+ALL_CFLAGS += -fsanitize=thread -fno-omit-frame-pointer
+LDFLAGS_ALL += -fsanitize=thread
 else
 CPPFLAGS += -D_FORTIFY_SOURCE=2
 endif

@@ -84,6 +84,42 @@ static void wait_for(const struct got *g)
 	assert_int_equal(g->calls, 1);
 }
 
+/* Two threads verify on snapshots and caches that are replaced meanwhile: what ThreadSanitizer is to look at. */
+static void replaced_while_threads_verify(void **state)
+{
+	static const struct cred_rules strict = {.revocation = CRED_REVOCATION_STRICT};
+	const struct pki *gone[] = {&bad, NULL};
+	struct jobs *jobs = jobs_new(base, 2);
+	struct creds *s = creds_new(base, jobs, "/proc/self/exe");
+	struct got g[16];
+	char text[200];
+
+	(void)state;
+	snprintf(text, sizeof(text),
+		 "authorities { a { cacert = root.pem\n crl_uris = http://127.0.0.1:%d/x } }\n", port);
+	pki_text("swanctl.conf", text);
+	served = pki_crl(&root, root.key, gone, -60, DAY);
+	for (int round = 0; round < 6; round++) {
+		creds_set(s, pki_load());
+		for (int i = 0; i < 16; i++) {
+			assert_int_equal(ask(s, i % 2 ? &good : &bad, &strict, &g[i]), 0);
+			if (i % 5 == 4)
+				creds_set(s, pki_load());
+			if (i % 7 == 6)
+				creds_flush(s, true, false);
+		}
+		for (int i = 0; i < 16; i++) {
+			wait_for(&g[i]);
+			assert_int_equal(g[i].v.error, i % 2 ? 0 : -EACCES);
+		}
+	}
+	jobs_free(jobs);
+	creds_free(s);
+	X509_CRL_free(served);
+	served = NULL;
+	asked = 0;
+}
+
 static void service(void **state)
 {
 	static const struct cred_rules strict = {.revocation = CRED_REVOCATION_STRICT};
@@ -264,6 +300,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(broken_files),
 	    cmocka_unit_test(broken_configuration),
 	    cmocka_unit_test(whole_directories),
+	    cmocka_unit_test(replaced_while_threads_verify),
 	    cmocka_unit_test(service),
 	};
 	struct evhttp_bound_socket *bound;
