@@ -102,10 +102,13 @@ struct ike_msg;
 int sk_open(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
 	    const struct ike_msg *msg, uint8_t *plain, size_t cap, size_t *n);
 
-/* The same without the rules of IKE's padding: IV, ciphertext, ICV and what the ICV covers before them; *n is all that was
- * decrypted. ESP under the keys of a Child SA reads so, too (RFC 4303 2). */
-int sk_open_bytes(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
-		  struct slice aad, struct slice body, uint8_t *plain, size_t cap, size_t *n);
+/*
+ * ESP under the keys of a Child SA (RFC 4303 2): `packet` from its SPI on, *n is all that was decrypted, padding included. With
+ * NULL encryption the plain text is what is there. esn: the high half of the number, which is not sent, NULL without
+ * extended numbers; where it stands depends on the suite (RFC 4106 5, RFC 4303 2.2.1). 0, -EBADMSG, -EINVAL, -ENOTSUP.
+ */
+int sk_open_esp(const struct ike_suite *s, const struct secret *ek, const struct secret *ak, const uint32_t *esn,
+		struct slice packet, uint8_t *plain, size_t cap, size_t *n);
 
 /* ---- key exchange -------------------------------------------------------------------------- */
 /* An ephemeral key pair; its private half dies in ke_shared or ke_free. */

@@ -276,45 +276,72 @@ static bool body_cut(const struct sk *k, struct slice body, struct slice *iv, st
 	return ct->n % k->encr->block == 0;
 }
 
-int sk_open_bytes(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
-		  struct slice aad, struct slice body, uint8_t *plain, size_t cap, size_t *n)
+/* IV, ciphertext and ICV, and what the ICV covers before and behind them; without the rules of padding. */
+static int open_bytes(const struct sk *k, struct slice aad, struct slice body, struct slice tail, uint8_t *plain,
+		      size_t cap, size_t *n)
 {
 	struct slice iv, ct, icv;
-	struct sk k;
-	int r = sk_of(s, ek, ak, &k);
+	int r = 0;
 
-	*n = 0;
-	if (r)
-		return r;
-	if (!body_cut(&k, body, &iv, &ct, &icv) || ct.n > cap || ct.n > IKE_MSG_MAX)
+	if (!body_cut(k, body, &iv, &ct, &icv) || ct.n > cap || ct.n > IKE_MSG_MAX)
 		return -EINVAL;
-	if (k.integ) {
-		const struct slice covered[] = {aad, iv, ct};
+	if (k->integ) {
+		const struct slice covered[] = {aad, iv, ct, tail};
 		uint8_t want[SK_ICV_MAX];
 
-		r = icv_make(&k, covered, 3, want);
-		if (!r && !secret_equal(want, icv.p, k.icv_len))
+		r = icv_make(k, covered, 4, want);
+		if (!r && !secret_equal(want, icv.p, k->icv_len))
 			r = -EBADMSG;
 		secret_wipe(want, sizeof(want));
 		if (r)
 			return r;
 	}
-	r = decrypt(&k, iv.p, aad, ct, plain, icv.p);
+	if (k->encr->mode == ALG_NULL)
+		memcpy(plain, ct.p, ct.n);
+	else
+		r = decrypt(k, iv.p, aad, ct, plain, icv.p);
 	if (r == 0)
 		*n = ct.n;
 	return r;
+}
+
+int sk_open_esp(const struct ike_suite *s, const struct secret *ek, const struct secret *ak, const uint32_t *esn,
+		struct slice packet, uint8_t *plain, size_t cap, size_t *n)
+{
+	struct rd r = rd_of(packet);
+	uint32_t spi = rd_u32(&r), seq = rd_u32(&r);
+	uint8_t aad[12], tail[4];
+	struct wr w = wr_of(aad, sizeof(aad)), t = wr_of(tail, sizeof(tail));
+	struct sk k;
+	int err = sk_of(s, ek, ak, &k);
+
+	*n = 0;
+	if (err)
+		return err;
+	if (k.encr->mode == ALG_GMAC)
+		return -ENOTSUP;
+	if (r.failed)
+		return -EINVAL;
+	wr_u32(&w, spi);
+	if (esn)
+		wr_u32(k.encr->aead ? &w : &t, *esn);
+	wr_u32(&w, seq);
+	return open_bytes(&k, wr_slice(&w), rd_rest(&r), wr_slice(&t), plain, cap, n);
 }
 
 int sk_open(const struct ike_suite *s, const struct secret *ek, const struct secret *ak,
 	    const struct ike_msg *msg, uint8_t *plain, size_t cap, size_t *n)
 {
 	size_t all = 0, pad;
-	int r;
+	struct sk k;
+	int r = sk_of(s, ek, ak, &k);
 
 	*n = 0;
+	if (r || k.encr->mode == ALG_NULL)
+		return r ? r : -ENOTSUP;
 	/* a message without SK is one with an empty body, which is too short */
-	r = sk_open_bytes(s, ek, ak, msg->sk.aad, msg->sk.present ? msg->sk.body : slice_of(NULL, 0), plain,
-			  cap, &all);
+	r = open_bytes(&k, msg->sk.aad, msg->sk.present ? msg->sk.body : slice_of(NULL, 0), slice_of(NULL, 0), plain,
+		       cap, &all);
 	if (r)
 		return r;
 	pad = plain[all - 1];

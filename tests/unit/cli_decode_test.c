@@ -2,6 +2,9 @@
 #include "tools/xdpsec/cli.h"
 #include "tools/xdpsec/decode.h"
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
 #include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
@@ -391,6 +394,129 @@ static void esp_with_keys(void **state)
 	keys_free(&keys);
 }
 
+/* An ESP packet made with OpenSSL alone: keys 00 01 02.., an inner IPv4 header, two bytes of padding. */
+struct sealed {
+	const char *encr, *integ; /* as in esp_sa */
+	const char *cipher, *digest;
+	unsigned int key, salt, iv, icv, auth;
+};
+
+static const struct sealed esps[] = {
+	{"AES-GCM [RFC4106]", "NULL", "AES-128-GCM", NULL, 16, 4, 8, 16, 0},
+	{"AES-GCM with 8 octet ICV", "NULL", "AES-256-GCM", NULL, 32, 4, 8, 8, 0},
+	{"AES-CBC [RFC3602]", "HMAC-SHA-256-128 [RFC4868]", "AES-128-CBC", "SHA256", 16, 0, 16, 16, 32},
+	{"AES-CBC [RFC3602]", "HMAC-SHA-1-96 [RFC2404]", "AES-256-CBC", "SHA1", 32, 0, 16, 12, 20},
+	{"AES-CTR [RFC3686]", "HMAC-SHA-512-256 [RFC4868]", "AES-128-CTR", "SHA512", 16, 4, 8, 32, 64},
+	{"NULL", "HMAC-SHA-256-128 [RFC4868]", NULL, "SHA256", 0, 0, 0, 16, 32},
+};
+
+static const uint8_t inner[32] = {0x45, 0, 0, 28, [8] = 64, 17, 0, 0, 10, 1, 0, 5, 10, 2, 0, 6,
+				  [28] = 1, 2, /* padding, */ 2, 4};
+
+static void key_bytes(uint8_t *p, unsigned int n, uint8_t from)
+{
+	for (unsigned int i = 0; i < n; i++)
+		p[i] = (uint8_t)(from + i);
+}
+
+static void hex_put(char *out, const uint8_t *p, unsigned int n)
+{
+	out += sprintf(out, "%s", n ? "0x" : "");
+	for (unsigned int i = 0; i < n; i++)
+		out += sprintf(out, "%02x", p[i]);
+}
+
+/* esn: the high half, -1 without. */
+static size_t esp_make(const struct sealed *s, int64_t esn, uint8_t *out, char *line)
+{
+	static const uint8_t head[8] = {0xc0, 0xff, 0xee, 0x01, 0xff, 0xff, 0xff, 0xfe};
+	uint8_t key[64], auth[64], nonce[16] = {0}, high[4] = {0, 0, 0, (uint8_t)esn}, full[64], *iv = out + 8;
+	uint8_t *ct = iv + s->iv, *icv = ct + sizeof(inner);
+	char key_hex[160], auth_hex[160];
+	unsigned int mac_len = 0;
+	int len;
+
+	key_bytes(key, s->key + s->salt, 1);
+	key_bytes(auth, s->auth, 0x80);
+	hex_put(key_hex, key, s->key + s->salt);
+	hex_put(auth_hex, auth, s->auth);
+	sprintf(line, "\"IPv4\",\"*\",\"*\",\"0xc0ffee01\",\"%s\",\"%s\",\"%s\",\"%s\"", s->encr, key_hex, s->integ,
+		auth_hex);
+	memcpy(out, head, 8);
+	key_bytes(iv, s->iv, 0x33);
+	memcpy(nonce, key + s->key, s->salt);
+	memcpy(nonce + s->salt, iv, s->iv);
+	if (strstr(s->encr, "CTR"))
+		nonce[15] = 1;
+	memcpy(ct, inner, sizeof(inner));
+	if (s->cipher) {
+		EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, s->cipher, NULL);
+		EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+
+		assert_true(EVP_EncryptInit_ex2(c, cipher, key, nonce, NULL));
+		EVP_CIPHER_CTX_set_padding(c, 0);
+		if (!s->digest) {
+			EVP_EncryptUpdate(c, NULL, &len, head, 4);
+			if (esn >= 0)
+				EVP_EncryptUpdate(c, NULL, &len, high, 4);
+			EVP_EncryptUpdate(c, NULL, &len, head + 4, 4);
+		}
+		assert_true(EVP_EncryptUpdate(c, ct, &len, ct, sizeof(inner)));
+		assert_true(EVP_EncryptFinal_ex(c, ct + len, &len));
+		if (!s->digest)
+			EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, (int)s->icv, icv);
+		EVP_CIPHER_CTX_free(c);
+		EVP_CIPHER_free(cipher);
+	}
+	if (s->digest) {
+		memcpy(icv, high, 4);
+		assert_non_null(HMAC(EVP_get_digestbyname(s->digest), auth, (int)s->auth, out,
+				     (size_t)(icv - out) + (esn >= 0 ? 4 : 0), full, &mac_len));
+		memcpy(icv, full, s->icv);
+	}
+	return (size_t)(icv + s->icv - out);
+}
+
+static void esp_opened(void **state)
+{
+	static const int64_t esns[] = {-1, 0, 1, 7};
+	uint8_t bytes[256];
+	char line[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(esps) / sizeof(esps[0]); i++) {
+		for (size_t k = 0; k < 4; k++) {
+			struct decode_keys keys = {0};
+			struct frame f = {.kind = FRAME_ESP};
+			json_t *o;
+
+			f.bytes = slice_of(bytes, esp_make(&esps[i], esns[k], bytes, line));
+			assert_int_equal(keys_add(&keys, line), 0);
+			o = decode_esp(&f, &keys);
+			if (strcmp(text_of(o, "keys"), "right"))
+				fail_msg("%s, %s, high half %d: %s", esps[i].encr, esps[i].integ, (int)esns[k],
+					 text_of(o, "keys"));
+			assert_string_equal(text_of(o, "inner_from"), "10.1.0.5");
+			assert_int_equal(number_of(o, "padding"), 2);
+			assert_int_equal(number_of(o, "next_header"), 4);
+			assert_int_equal(json_object_get(o, "esn") ? number_of(o, "esn") : -1, esns[k]);
+			json_decref(o);
+			/* one bit of each part */
+			for (size_t at = 0; at < f.bytes.n; at += 7) {
+				if (at >= 1 && at < 4) /* the SPI chooses the key */
+					continue;
+				bytes[at ? at : 4] ^= 1;
+				o = decode_esp(&f, &keys);
+				assert_string_equal(text_of(o, "keys"), "wrong");
+				assert_null(json_object_get(o, "data"));
+				json_decref(o);
+				bytes[at ? at : 4] ^= 1;
+			}
+			keys_free(&keys);
+		}
+	}
+}
+
 /* ---- captures --------------------------------------------------------------------------------------------------- */
 
 static void guesses(void **state)
@@ -566,6 +692,7 @@ int main(void)
 		cmocka_unit_test(lines_of_keys),
 		cmocka_unit_test(keys_of_every_suite),
 		cmocka_unit_test(esp_with_keys),
+		cmocka_unit_test(esp_opened),
 		cmocka_unit_test(guesses),
 		cmocka_unit_test(packets),
 		cmocka_unit_test(files),

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "decode.h"
 
-#include "common/wr.h"
+#include <errno.h>
 
 /* ESP, RFC 4303: SPI and number in clear; with the keys of the Child SA also what is inside. */
 
-enum { ESP_HDR_LEN = 8 };
+enum { ESN_GUESSES = 8 };
 
 static void put_inner_addrs(json_t *o, struct slice inner)
 {
@@ -46,19 +46,20 @@ static void put_plain(json_t *o, struct slice plain)
 	json_object_set_new(o, "data", hex_new(inner));
 }
 
-static bool esp_open(const struct esp_key *k, struct slice bytes, uint32_t spi, uint32_t seq, bool esn, uint8_t *plain,
-		     size_t cap, size_t *n)
+/*
+ * Whether numbers are extended stands in no packet, nor does their high half: without is tried first, then the first few high
+ * halves. -EBADMSG: none of them fits.
+ */
+static int esp_open(const struct esp_key *k, struct slice bytes, uint8_t *plain, size_t cap, size_t *n, int *esn)
 {
-	uint8_t aad[12];
-	struct wr w = wr_of(aad, sizeof(aad));
+	int err = sk_open_esp(&k->suite, &k->ek, &k->ak, NULL, bytes, plain, cap, n);
 
-	wr_u32(&w, spi);
-	/* RFC 4106 5: with extended numbers the high half, not sent, stands between; here taken for 0 */
-	if (esn)
-		wr_u32(&w, 0);
-	wr_u32(&w, seq);
-	return sk_open_bytes(&k->suite, &k->ek, &k->ak, wr_slice(&w),
-			     slice_of(bytes.p + ESP_HDR_LEN, bytes.n - ESP_HDR_LEN), plain, cap, n) == 0;
+	*esn = -1;
+	for (uint32_t high = 0; err == -EBADMSG && high < ESN_GUESSES; high++) {
+		err = sk_open_esp(&k->suite, &k->ek, &k->ak, &high, bytes, plain, cap, n);
+		*esn = (int)high;
+	}
+	return err;
 }
 
 json_t *decode_esp(const struct frame *f, const struct decode_keys *keys)
@@ -69,6 +70,7 @@ json_t *decode_esp(const struct frame *f, const struct decode_keys *keys)
 	const struct esp_key *k;
 	json_t *o = json_object();
 	char text[9];
+	int esn, err;
 	size_t n;
 
 	if (r.failed) {
@@ -84,12 +86,14 @@ json_t *decode_esp(const struct frame *f, const struct decode_keys *keys)
 		json_object_set_new(o, "keys", json_string("none"));
 		return o;
 	}
-	if (!esp_open(k, f->bytes, spi, seq, false, plain, sizeof(plain), &n) &&
-	    !esp_open(k, f->bytes, spi, seq, true, plain, sizeof(plain), &n)) {
-		json_object_set_new(o, "keys", json_string("wrong"));
+	err = esp_open(k, f->bytes, plain, sizeof(plain), &n, &esn);
+	if (err) {
+		json_object_set_new(o, "keys", json_string(err == -ENOTSUP ? "not supported" : "wrong"));
 		return o;
 	}
 	json_object_set_new(o, "keys", json_string("right"));
+	if (esn >= 0)
+		json_object_set_new(o, "esn", json_integer(esn));
 	put_plain(o, slice_of(plain, n));
 	return o;
 }

@@ -264,6 +264,10 @@ static void print_esp(FILE *to, const json_t *o, bool encap)
 		fputs("ESP", to);
 	if (strcmp(text_of(o, "keys"), "wrong") == 0)
 		fputs("  WRONG KEYS or changed on the way", to);
+	else if (strcmp(text_of(o, "keys"), "not supported") == 0)
+		fputs("  keys of an algorithm that is not opened", to);
+	if (has(o, "esn"))
+		fprintf(to, "  extended numbers, high half %lld", (long long)number_of(o, "esn"));
 	fputc('\n', to);
 	if (has(o, "malformed"))
 		fprintf(to, "    MALFORMED: %s\n", text_of(o, "malformed"));
