@@ -31,30 +31,16 @@ grep -rl 'lab secret of both ends' "$W"/ga/*.log "$W"/json.* "$W"/text.* && fail
 # keys_hidden DIR: no key of DIR/keys in its logs, listings and map dumps
 keys_hidden() {
     python3 - "$1" <<'PY'
-import glob, json, sys
+import glob, re, sys
 w = sys.argv[1]
 keys = [k.strip() for k in open(w + "/keys")]
 def places():
     for f in glob.glob(w + "/ga/*.log") + glob.glob(w + "/json.*") + glob.glob(w + "/text.*"):
         yield f, open(f, errors="replace").read().lower()
+    # bytes of the rows as bpftool shows them, "0x0a"; long runs of zeros are no key
     for f in glob.glob(w + "/map.*"):
-        text = open(f).read()
-        try:
-            rows = json.loads(text)
-        except ValueError:
-            continue
-        # bytes of a row as bpftool shows them, and every number of the formatted row in both orders
-        flat = []
-        def walk(x):
-            if isinstance(x, dict):
-                for v in x.values(): walk(v)
-            elif isinstance(x, list):
-                for v in x: walk(v)
-            elif isinstance(x, str) and x.startswith("0x"): flat.append(x[2:].rjust(2, "0"))
-            elif isinstance(x, int) and 0 <= x < 256: flat.append("%02x" % x)
-        for r in rows if isinstance(rows, list) else [rows]:
-            walk({k: r[k] for k in r if k != "formatted"} if isinstance(r, dict) else r)
-        yield f, "".join(flat)
+        flat = "".join(re.findall('"0x([0-9a-f]{2})"', open(f).read()))
+        yield f, re.sub("(?:00){16,}", "00", flat)
 bad = 0
 for name, text in places():
     squeezed = text.replace(" ", "").replace(":", "")
@@ -90,3 +76,84 @@ for place in map.next_hop json.sa ga/agent.log; do
 done
 check "nothing planted, nothing found" keys_hidden "$plant"
 check "no key in any map, log or listing" keys_hidden "$W"
+
+# Private keys: two of ours sign, and neither log, map or listing nor the memory of the agent has a secret of theirs, which
+# nobody but the keys role may have. The same for the shared key.
+. tests/pki.sh
+pki_init
+pki_ca ca
+pki_leaf ga-rsa rsa ca DNS:ga.example
+pki_leaf ga-ec P-256 ca DNS:ga.example
+pki_leaf gb-rsa rsa ca DNS:gb.example
+pki_clear ga; pki_clear gb
+pki_give ga key:ga-rsa cert:ga-rsa key:ga-ec cert:ga-ec ca:ca; pki_give gb key:gb-rsa cert:gb-rsa ca:ca
+swan_conf gb 'mine=auth = pubkey' 'theirs=auth = pubkey' ike=aes256-sha256-x25519 esp=aes256-sha256
+check "load-all" swan gb --load-all --clear --noprompt --file "$W/gb/swanctl.conf"
+sed -i 's/^xdpsec {/xdpsec {\n log { default = 4 }/' "$W/ga/xdpsec.conf"
+for key in rsa ec; do
+    gw_conf ga "mine=auth = pubkey
+ certs = ga-$key.pem" 'theirs=auth = pubkey' ike=aes256-sha256-x25519 esp=aes256-sha256 'gw=log { default = 4 }'
+    check "$key: reload" xd ga reload
+    check "$key: we call" xd ga initiate net
+    check "$key: ping" lab_ping 1
+    check "$key: terminate" xd ga terminate --ike gw
+    check "$key: they call" swan gb --initiate --child net --timeout 10
+    check "$key: terminate" swan gb --terminate --ike gw --timeout 10
+done
+for what in sa conn certs keys authorities counters; do
+    xd ga --json show $what >"$W/json.$what"
+    xd ga show $what >"$W/text.$what"
+done
+sw ga --list-certs --raw >"$W/text.swanctl" 2>/dev/null
+for m in "$W"/bpf/ga/*; do
+    [ -f "$m" ] && "$BPFTOOL" -j map dump pinned "$m" >"$W/map.$(basename "$m")" 2>/dev/null
+done
+# numbers of a private key in hex: all but the public ones
+for key in rsa ec; do
+    openssl pkey -in "$W/pki/ga-$key.key" -noout -text 2>/dev/null |
+        awk '/^[a-zA-Z]/ { on = /^(privateExponent|prime|priv)/; printf on ? "\n" : "" }
+             on && /^ / { gsub(/[ :]/, ""); printf "%s", $0 } END { print "" }' |
+        sed 's/^00//' | grep -E '^[0-9a-f]{60,}$'
+done | sed -E 's/^.{8}(.{48}).*/\1/' >"$W/keys" # 24 bytes: leading zeros and the cut of a limb do not matter
+[ "$(wc -l <"$W/keys")" -ge 4 ] || fail "the numbers of the private keys are not known: $(wc -l <"$W/keys")"
+check "no private key in any map, log or listing" keys_hidden "$W"
+# in_memory PID: which of our secrets that process has: as they are, in the order of a bignum, as PEM has them
+in_memory() {
+    python3 - "$1" "$W" <<'PY'
+import re, sys
+pid, w = sys.argv[1:]
+wanted = {"the shared key": b"lab secret of both ends"}
+for i, line in enumerate(open(w + "/keys")):
+    n = bytes.fromhex(line.strip())
+    wanted["number %d" % i] = n
+    wanted["number %d, limbs" % i] = n[::-1]
+for k in "rsa", "ec":
+    wanted["PEM of " + k] = open(w + "/pki/ga-%s.key" % k, "rb").read().split(b"\n")[2 if k == "rsa" else 1][-40:]
+found = set()
+with open("/proc/%s/mem" % pid, "rb", 0) as mem:
+    for line in open("/proc/%s/maps" % pid):
+        m = re.match(r"([0-9a-f]+)-([0-9a-f]+) r", line)
+        if not m or "[v" in line:
+            continue
+        lo, hi = int(m[1], 16), int(m[2], 16)
+        try:
+            mem.seek(lo)
+            bytes_ = mem.read(hi - lo)
+        except OSError:
+            continue
+        for what, b in wanted.items():
+            if b in bytes_:
+                found.add(what)
+for what in sorted(found):
+    print(what)
+PY
+}
+agent=$(gw_pid ga agent)
+role=$(pgrep -P "$agent" -f 'role keys' | head -n 1)
+[ -n "$role" ] || fail "no keys role"
+in_memory "$role" >"$W/role" || fail "memory of the keys role"
+in_memory "$agent" >"$W/agent" || fail "memory of the agent"
+grep -q number "$W/role" || fail "the search does not find the keys where they are"
+echo "the keys role has: $(paste -sd, "$W/role")"
+[ ! -s "$W/agent" ] || fail "the agent has: $(paste -sd, "$W/agent")"
+echo "ok: nothing of it in the agent's memory"
