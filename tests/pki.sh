@@ -54,8 +54,8 @@ pki_key() { # NAME rsa|rsa:BITS|P-256|...|ed25519|ed448
     pki_run openssl pkey -in "$1.key" -pubout -out "$1.pub"
 }
 
-pki_ca() { # NAME [PARENT]
-    pki_key "$1" P-256
+pki_ca() { # NAME [PARENT [KIND]]
+    pki_key "$1" "${3:-P-256}"
     : >"$W/pki/$1.index"
     pki_run openssl req -new -key "$1.key" -subj "/O=lab/CN=$1" -config ca.cnf -out "$1.csr"
     if [ -n "${2:-}" ]; then
