@@ -541,6 +541,35 @@ static void slots_run_out_with_an_error(void **state)
 	assert_int_equal(engine_spi_alloc(env.e, &sa, &spi), -ENOSPC);
 }
 
+/* As an exchange does it: the outbound half is asked for while the inbound one is on its way. */
+static void both_halves_without_waiting(void **state)
+{
+	struct env_sa s, refused;
+
+	(void)state;
+	ENV_NEEDED();
+	env_sa_init(&s, "gw", "10.2.0.0");
+	assert_int_equal(env_install(&s, PLANE_IN), 0);
+	assert_int_equal(env_install(&s, PLANE_OUT), 0);
+	assert_int_equal(env.dones, 0);
+	env_until(&env.dones, 2);
+	assert_int_equal(env.error, 0);
+	assert_int_equal(env.last_add.direction, PLANE_OUT); /* inbound went first */
+	assert_int_equal(env.held, 2);
+	assert_int_equal(engine_activate(env.e, s.sa, &s.c), 0);
+
+	/* given up while both are on their way: the dataplane keeps neither */
+	env_sa_init(&refused, "gw", "10.3.0.0");
+	assert_int_equal(env_install(&refused, PLANE_IN), 0);
+	assert_int_equal(env_install(&refused, PLANE_OUT), 0);
+	engine_remove(env.e, refused.sa, false);
+	env_until(&env.dones, 4);
+	assert_int_equal(env.error, -ECANCELED);
+	env_until(&env.dels, 2);
+	assert_int_equal(env.held, 2);
+	assert_int_equal(engine_activate(env.e, refused.sa, &refused.c), -ENOENT);
+}
+
 static void second_agent_on_the_same_maps_is_refused(void **state)
 {
 	char err[256] = "";
@@ -625,6 +654,7 @@ int main(int argc, char **argv)
 		T(peer_moves),
 		T(statistics_belong_to_one_use_of_a_slot),
 		T(slots_run_out_with_an_error),
+		T(both_halves_without_waiting),
 		T(second_agent_on_the_same_maps_is_refused),
 		T(without_maps_the_next_step_is_told),
 		T(no_key_byte_in_any_row),
