@@ -132,7 +132,7 @@ static void command_line_comes_before_the_file(void **state)
 	assert_string_equal(c.gw.run_dir, "/from/line");
 	assert_string_equal(c.gw.pin_dir, "/pin/file");
 	assert_string_equal(c.gw.swanctl_conf, opt.swanctl);
-	conf_free(c.conf);
+	start_config_drop(&c);
 	opt.run_dir = "";
 	assert_int_equal(start_config_load(&opt, &c, err, sizeof(err)), -EINVAL);
 	assert_non_null(strstr(err, "--run-dir"));
