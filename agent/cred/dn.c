@@ -73,7 +73,8 @@ static ASN1_OBJECT *attribute(const char *word, size_t n)
 	for (size_t i = 0; i < KEYWORDS; i++)
 		if (!strcasecmp(keywords[i].word, text))
 			return OBJ_nid2obj(keywords[i].nid);
-	if (strspn(text, "0123456789.") != n)
+	/* OpenSSL takes an arc without digits for a zero */
+	if (strspn(text, "0123456789.") != n || text[0] == '.' || text[n - 1] == '.' || strstr(text, ".."))
 		return NULL;
 	return OBJ_txt2obj(text, 1);
 }

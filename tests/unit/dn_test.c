@@ -70,6 +70,8 @@ static void refused(void **state)
 	    "",	       "CN",	  "CN=",     "=x",	"CN=a,",      "CN=a,,O=b", "XY=a",
 	    "CN=\"a",  "CN=\\",	  "CN=\xff", "CN=\\ff", "CN=a, O",    "/",	   "/CN",
 	    "CN=\\00", "9.9.9=x", ",CN=a",   "CN=a+O=", "CN=a O=b/,",
+	    /* arcs without digits */
+	    "0...1=x", ".1.2=x", "1.2.=x",
 	};
 	char many[DN_ATTRIBUTES_MAX * 8 + 16] = "", big[400] = "CN=";
 	uint8_t der[DN_MAX];
