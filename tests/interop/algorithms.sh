@@ -34,7 +34,7 @@ LIST
 one_suite() {
     suite "$1" aes128gcm16 -
     check "$1: initiate" xd ga initiate net
-    check "$1: ping" lab_ping 3
+    eventually 5 "$1: ping" lab_ping 3
     check "$1: rekey of the IKE SA" xd ga rekey --ike gw
     check "$1: terminate" xd ga terminate --ike gw
     check "$1: their call" swan gb --initiate --child net --timeout 10

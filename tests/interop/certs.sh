@@ -31,12 +31,12 @@ both() {
 }
 called_by_us() {
     check "$1: we call" xd ga initiate net
-    check "$1: ping" lab_ping 2
+    eventually 5 "$1: ping" lab_ping 2
     check "$1: terminate" xd ga terminate --ike gw
 }
 called_by_them() {
     check "$1: they call" swan gb --initiate --child net --timeout 10
-    check "$1: ping" lab_ping 2
+    eventually 5 "$1: ping" lab_ping 2
     check "$1: terminate" swan gb --terminate --ike gw --timeout 10
     eventually 5 "$1: gone" ikes_is ga 0
 }

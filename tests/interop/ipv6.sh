@@ -19,13 +19,13 @@ for LAB_OUTER in 4 6; do
                 check "$what: they initiate" swan gb --initiate --child net --timeout 10
             fi
             if [[ $LAB_INNER == *4* ]]; then
-                check "$what: ping" lab_ping 3
-                check "$what: ping back" lab_ping_back 3
+                eventually 5 "$what: ping" lab_ping 3
+                eventually 5 "$what: ping back" lab_ping_back 3
                 check "$what: TCP" lab_tcp 1
             fi
             if [[ $LAB_INNER == *6* ]]; then
-                check "$what: ping6" lab_ping6 3
-                check "$what: ping6 back" lab_ping6_back 3
+                eventually 5 "$what: ping6" lab_ping6 3
+                eventually 5 "$what: ping6 back" lab_ping6_back 3
                 check "$what: TCP6" lab_tcp6 1
             fi
             check "$what: nothing in clear" no_clear

@@ -12,8 +12,8 @@ test_lab "$@"
 . tests/interop/both.sh
 carries6() {
     carries "$1"
-    check "$1: ping6" lab_ping6 2
-    check "$1: ping6 back" lab_ping6_back 2
+    eventually 5 "$1: ping6" lab_ping6 2
+    eventually 5 "$1: ping6 back" lab_ping6_back 2
     [ "$(lab_wire clear)" = 0 ] || fail "$1: packets in clear"
 }
 sees() { xd $US --json show sa | jq -e ".[0] | $1" >/dev/null; }

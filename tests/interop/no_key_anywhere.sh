@@ -9,7 +9,7 @@ SS_DEBUG=4 swan_up gb && gw_up ga || fail "gateways"
 sed -i 's/^xdpsec {/xdpsec {\n log { default = 4 }/' "$W/ga/xdpsec.conf"
 gw_kill ga agent; gw_agent ga || fail "agent with all of its log"
 check "initiate" xd ga initiate net
-check "ping" lab_ping 3
+eventually 5 "ping" lab_ping 3
 check "rekey" xd ga rekey net
 # a hex dump of a key in charon's log: "... => 32 bytes @ ..." and lines "   0: AA BB ..."
 awk 'function done() { if (length(hex) >= 32) print tolower(hex); hex = ""; on = 0 }
@@ -95,7 +95,7 @@ for key in rsa ec; do
  certs = ga-$key.pem" 'theirs=auth = pubkey' ike=aes256-sha256-x25519 esp=aes256-sha256 'gw=log { default = 4 }'
     check "$key: reload" xd ga reload
     check "$key: we call" xd ga initiate net
-    check "$key: ping" lab_ping 1
+    eventually 5 "$key: ping" lab_ping 1
     check "$key: terminate" xd ga terminate --ike gw
     check "$key: they call" swan gb --initiate --child net --timeout 10
     check "$key: terminate" swan gb --terminate --ike gw --timeout 10

@@ -13,7 +13,7 @@ while read -r ike esp pfs; do
     check "reload" xd ga reload
     check "load-conns" swan gb --load-conns --file "$W/gb/swanctl.conf"
     check "$ike $esp: initiate" swan gb --initiate --child net --timeout 10
-    check "$ike $esp: ping" lab_ping 3
+    eventually 5 "$ike $esp: ping" lab_ping 3
     check "$ike $esp: terminate" swan gb --terminate --ike gw --timeout 10
     eventually 5 "$ike $esp: gone" ikes_is ga 0
 done < <(suites)
@@ -24,7 +24,7 @@ gw_conf ga ike=aes128-sha256-x25519 esp=aes128gcm16 'gw=ike { cookie_threshold =
 check "reload" xd ga reload
 check "load-conns" swan gb --load-conns --file "$W/gb/swanctl.conf"
 check "another group" swan gb --initiate --child net --timeout 10
-check "ping" lab_ping 3
+eventually 5 "ping" lab_ping 3
 check "terminate" swan gb --terminate --ike gw --timeout 10
 # nothing in common, wrong selectors, wrong secret
 swan_conf gb ike=aes256-sha512-modp3072 esp=aes128gcm16

@@ -25,12 +25,12 @@ for mbb in yes no; do
     make="gw=ike { make_before_break = $mbb }"
     reconf "$make" --
     check "initiate" xd ga initiate net
-    check "ping" lab_ping 2
+    eventually 5 "ping" lab_ping 2
     old=$(ike_spi ga)
     check "make before break $mbb: we reauthenticate" xd ga reauth gw
     eventually 10 "one pair" one
     [ "$(ike_spi ga)" != "$old" ] || fail "the same IKE SA"
-    check "ping" lab_ping 3
+    eventually 5 "ping" lab_ping 3
 done
 reconf --
 check "they initiate" swan gb --initiate --child net --timeout 10
@@ -46,7 +46,7 @@ check "initiate" xd ga initiate net
 check "we close the child" xd ga terminate --child net
 eventually 5 "gone there" sh -c "[ \$(STRONGSWAN_CONF=$W/gb/strongswan.conf swanctl --list-sas --uri unix://$W/gb/vici | grep -c INSTALLED) = 0 ]"
 check "and again under the same IKE SA" xd ga initiate net
-check "ping" lab_ping 3
+eventually 5 "ping" lab_ping 3
 
 # narrowing: the wider side is ours, theirs, and both overlap
 while read -r who our_l our_r their_l their_r want; do
@@ -54,10 +54,10 @@ while read -r who our_l our_r their_l their_r want; do
     if [ "$who" = we ]; then check "narrowed, we call" xd ga initiate net
     else check "narrowed, they call" swan gb --initiate --child net --timeout 10; fi
     check "selectors: ${want/|/ }" test "$(ts_of)" = "${want/|/ }"
-    check "ping" lab_ping 2
+    eventually 5 "ping" lab_ping 2
     check "rekey" xd ga rekey net
     check "the same selectors: ${want/|/ }" test "$(ts_of)" = "${want/|/ }"
-    check "ping" lab_ping 2
+    eventually 5 "ping" lab_ping 2
 done <<'ROWS'
 we 10.1.0.0/16 10.2.0.0/16 10.2.0.0/24 10.1.0.0/24 10.1.0.0/24|10.2.0.0/24
 they 10.1.0.0/16 10.2.0.0/16 10.2.0.0/24 10.1.0.0/24 10.1.0.0/24|10.2.0.0/24
@@ -72,7 +72,7 @@ check "nothing in clear" no_clear
 reconf dpd=1s 'gw=ike { retransmit_tries = 1
  retransmit_timeout = 0.4 }' 'conn=keyingtries = 0' 'child=dpd_action = restart' --
 check "initiate" xd ga initiate net
-check "ping" lab_ping 2
+eventually 5 "ping" lab_ping 2
 kill -KILL "$(cat "$W/gb/charon.pid")"
 eventually 10 "strongSwan's death is noticed" children_is ga 0
 swan_up gb || fail "strongSwan again"
