@@ -319,6 +319,11 @@ static int serve(struct program *p, struct start_config *c)
 	}
 	creds_set(p->a.creds, c->cred);
 	sa_configure(&p->a, c->conf);
+	if (engine_listen(p->a.engine)) {
+		fatal("out of memory");
+		close_parts(p);
+		return EXIT_FAILURE;
+	}
 	log_line(LOG_DAEMON, 1, "xdpsecd %s: %u connections, %s", XDPSEC_VERSION,
 		 sa_conf(&p->a)->n_conns,
 		 secret_locked() ? "keys in locked memory" : "keys in memory that could not be locked");

@@ -135,9 +135,12 @@ static int open_events(struct engine *e)
 	if (!e->events)
 		return -errno;
 	e->events_ready = event_new(e->base, xs_events_fd(e->events), EV_READ | EV_PERSIST, on_events, e);
-	if (!e->events_ready || event_add(e->events_ready, NULL))
-		return -ENOMEM;
-	return 0;
+	return e->events_ready ? 0 : -ENOMEM;
+}
+
+int engine_listen(struct engine *e)
+{
+	return event_add(e->events_ready, NULL) ? -ENOMEM : 0;
 }
 
 static int open_plane(struct engine *e, const struct gateway_conf *gw)

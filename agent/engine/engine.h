@@ -78,6 +78,9 @@ struct engine *engine_open(struct event_base *base, const struct gateway_conf *g
 			   void *ctx, char *err, size_t errlen);
 /* Runs the loop until the first greeting of a dataplane that is there, or `ms` passed; not at all without one. */
 void engine_settle(struct engine *e, unsigned int ms);
+/* From here on the loop reads the ring of map events (acquires, unknown SPIs). Those that came earlier, with no agent
+ * there, are in it: call it once there is a configuration to look them up in. -ENOMEM. */
+int engine_listen(struct engine *e);
 /* Before engine_close at a polite end: runs the loop until the dataplane has answered all that was asked, `ms` at most.
  * From here on no callback comes. */
 void engine_drain(struct engine *e, unsigned int ms);

@@ -261,6 +261,7 @@ static inline void env_open(void)
 	env.e = engine_open(env.base, &env.gw, env_event, NULL, err, sizeof(err));
 	if (!env.e)
 		fail_msg("engine_open: %s", err);
+	assert_int_equal(engine_listen(env.e), 0);
 	env.m = engine_maps(env.e);
 }
 
