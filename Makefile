@@ -64,7 +64,7 @@ endif
 common_src := $(wildcard common/*.c)
 maps_src := $(wildcard maps/*.c)
 loader_src := $(wildcard loader/*.c)
-agent_src := $(wildcard agent/*.c agent/*/*.c)
+agent_src := $(wildcard agent/*.c agent/*/*.c agent/*/*/*.c)
 plane_src := $(wildcard dataplane/*.c)
 cli_src := $(wildcard tools/xdpsec/*.c)
 # what the tool may link of the agent: its decoders and its algorithms
@@ -200,7 +200,7 @@ FUZZ_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=u
 	-D_GNU_SOURCE -I. -DXDPSEC_VERSION='"fuzz"' -DHAVE_DPDK=0 -DWITH_KEYS=1
 FUZZERS := $(patsubst tests/fuzz/%.c,$(F)/%,$(fuzz_src))
 fuzz_rooms = $(or $(shell sed -n 's|.*fuzz-rooms: *\([a-z0-9_ /-]*[a-z0-9]\).*|\1|p' $(1)), \
-	common maps agent $(sort $(patsubst %/,%,$(dir $(wildcard agent/*/*.c)))))
+	common maps agent $(sort $(patsubst %/,%,$(dir $(wildcard agent/*/*.c agent/*/*/*.c)))))
 fuzz_objs = $(patsubst %.c,$(F)/obj/%.o,$(filter-out %/main.c,$(wildcard $(addsuffix /*.c,$(1)))))
 
 $(F)/obj/%.o: %.c
