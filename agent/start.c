@@ -149,6 +149,26 @@ static int load_gateway(const struct start_options *opt, struct gateway_conf *gw
 	return r;
 }
 
+/* Until there is an engine that does it: refused, not ignored. */
+static int kernel_engine_wanted(const struct gateway_conf *gw, const struct conf *conf, struct settings_error *e)
+{
+	for (unsigned int i = 0; i < conf->n_conns; i++) {
+		for (unsigned int k = 0; k < conf->conn[i]->n_children; k++) {
+			const struct child_conf *child = &conf->conn[i]->child[k];
+
+			if (child_engine(child, gw->engine) != CONF_ENGINE_KERNEL && !child_needs_kernel(child))
+				continue;
+			snprintf(e->file, sizeof(e->file), "%s", child->file);
+			e->line = child->line;
+			snprintf(e->text, sizeof(e->text),
+				 "connections.%s.children.%s: the kernel engine is not supported yet",
+				 conf->conn[i]->name, child->name);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
 int start_config_load(const struct start_options *opt, struct start_config *c, char *err, size_t errlen)
 {
 	struct settings_error e;
@@ -162,6 +182,11 @@ int start_config_load(const struct start_options *opt, struct start_config *c, c
 		crypt_legacy();
 	root = conf_tree(c->gw.swanctl_conf, &e);
 	c->conf = root ? conf_parse(root, &e) : NULL;
+	if (c->conf && (conf_check_engines(c->conf, c->gw.engine, &e) < 0 ||
+			kernel_engine_wanted(&c->gw, c->conf, &e) < 0)) {
+		conf_free(c->conf);
+		c->conf = NULL;
+	}
 	c->cred = c->conf ? cred_load(c->gw.swanctl_conf, root, &e) : NULL;
 	settings_free(root);
 	if (c->cred)

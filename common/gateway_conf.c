@@ -168,6 +168,7 @@ static const struct settings_field top_fields[] = {
     {"swanctl_conf", SETTINGS_CUSTOM, .read = read_swanctl_conf},
     {"sa_slots", SETTINGS_CUSTOM, .read = read_sa_slots},
     {"policies", SETTINGS_U32, AT(policies), .min = 64, .max = 1 << 20},
+    {"engine", SETTINGS_WORD, AT(engine), .words = WORDS("auto", "kernel", "dataplane")},
     {0},
 };
 

@@ -17,6 +17,7 @@
  *     swanctl_conf = /etc/swanctl/swanctl.conf
  *     sa_slots = 65536                  # a power of two, 64..65536
  *     policies = 131072
+ *     engine = auto                     # auto | kernel | dataplane: who does the ESP of children that do not say
  *     interfaces {
  *       wan0 { role = wan }             # wan | lan
  *       lan0 { role = lan }             # attach = auto | native | generic,  tc = auto | tcx | clsact
@@ -56,6 +57,7 @@ enum { GW_FRAGMENT_MIN = 200 /* room for headers, IV, ICV and a few blocks in ev
 enum gw_role { GW_ROLE_WAN, GW_ROLE_LAN };
 enum gw_attach { GW_ATTACH_AUTO, GW_ATTACH_NATIVE, GW_ATTACH_GENERIC };
 enum gw_tc { GW_TC_AUTO, GW_TC_TCX, GW_TC_CLSACT };
+enum gw_engine { GW_ENGINE_AUTO, GW_ENGINE_KERNEL, GW_ENGINE_DATAPLANE };
 enum gw_crypto { GW_CRYPTO_CRYPTODEV, GW_CRYPTO_OPENSSL };
 
 struct gw_port_conf {
@@ -110,6 +112,7 @@ struct gateway_conf {
 	char run_dir[GW_PATH_MAX];
 	char swanctl_conf[SETTINGS_PATH_MAX]; /* default /etc/swanctl/swanctl.conf */
 	uint32_t sa_slots, policies;
+	enum gw_engine engine; /* of children that do not say */
 	struct gw_port_conf port[GW_PORTS_MAX];
 	uint32_t n_ports;
 	struct gw_dataplane_conf dataplane;

@@ -5,20 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A child being read: lists at full length. */
-struct draft {
-	struct child_conf child;
-	struct proposals esp;
-	struct ts_list local_ts, remote_ts;
-};
-
-#define AT(member) offsetof(struct draft, child.member)
+#define AT(member) offsetof(struct child_draft, child.member)
 enum { LIFE_MAX_S = 365 * 86400 };
 
 static int read_esp(const struct settings *s, const struct settings_key *key, void *out,
 		    struct settings_error *err)
 {
-	return conf_read_proposals(s, key, IKE_PROTO_ESP, &((struct draft *)out)->esp, err);
+	return conf_read_proposals(s, key, IKE_PROTO_ESP, &((struct child_draft *)out)->esp, err);
 }
 
 static int read_ah(const struct settings *s, const struct settings_key *key, void *out,
@@ -31,7 +24,7 @@ static int read_ah(const struct settings *s, const struct settings_key *key, voi
 static int read_local_ts(const struct settings *s, const struct settings_key *key, void *out,
 			 struct settings_error *err)
 {
-	struct draft *d = out;
+	struct child_draft *d = out;
 
 	return conf_read_ts(s, key, &d->local_ts, &d->child.local_dynamic, err);
 }
@@ -39,7 +32,7 @@ static int read_local_ts(const struct settings *s, const struct settings_key *ke
 static int read_remote_ts(const struct settings *s, const struct settings_key *key, void *out,
 			  struct settings_error *err)
 {
-	struct draft *d = out;
+	struct child_draft *d = out;
 
 	return conf_read_ts(s, key, &d->remote_ts, &d->child.remote_dynamic, err);
 }
@@ -59,7 +52,7 @@ static int read_mode(const struct settings *s, const struct settings_key *key, v
 	    {"beet", -1},
 	    {"iptfs", -1},
 	};
-	struct child_conf *c = &((struct draft *)out)->child;
+	struct child_conf *c = &((struct child_draft *)out)->child;
 
 	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
 		if (strcmp(key->value, modes[i].word) != 0)
@@ -78,7 +71,7 @@ static int read_mode(const struct settings *s, const struct settings_key *key, v
 static int read_tfc(const struct settings *s, const struct settings_key *key, void *out,
 		    struct settings_error *err)
 {
-	struct child_conf *c = &((struct draft *)out)->child;
+	struct child_conf *c = &((struct child_draft *)out)->child;
 	uint64_t v;
 
 	if (strcmp(key->value, "mtu") == 0)
@@ -94,7 +87,7 @@ static int read_tfc(const struct settings *s, const struct settings_key *key, vo
 static int read_copy_dscp(const struct settings *s, const struct settings_key *key, void *out,
 			  struct settings_error *err)
 {
-	struct child_conf *c = &((struct draft *)out)->child;
+	struct child_conf *c = &((struct child_draft *)out)->child;
 	bool both;
 
 	if (settings_bool(key->value, &both) == 0) {
@@ -110,6 +103,62 @@ static int read_copy_dscp(const struct settings *s, const struct settings_key *k
 	return 0;
 }
 
+#define READ_MARK(name, same)                                                                      \
+	static int read_##name(const struct settings *s, const struct settings_key *key, void *out, \
+			       struct settings_error *err)                                         \
+	{                                                                                          \
+		return conf_read_mark(s, key, &((struct child_draft *)out)->child.kernel.name,     \
+				      same, err);                                                  \
+	}
+READ_MARK(mark_in, false)
+READ_MARK(mark_out, false)
+READ_MARK(set_mark_in, true)
+READ_MARK(set_mark_out, true)
+
+static int read_if_id_in(const struct settings *s, const struct settings_key *key, void *out,
+			 struct settings_error *err)
+{
+	return conf_read_if_id(s, key, false, &((struct child_draft *)out)->child.kernel.if_id_in, err);
+}
+
+static int read_if_id_out(const struct settings *s, const struct settings_key *key, void *out,
+			  struct settings_error *err)
+{
+	return conf_read_if_id(s, key, false, &((struct child_draft *)out)->child.kernel.if_id_out, err);
+}
+
+static int read_policies(const struct settings *s, const struct settings_key *key, void *out,
+			 struct settings_error *err)
+{
+	struct child_conf *c = &((struct child_draft *)out)->child;
+	bool yes;
+
+	if (settings_bool(key->value, &yes) < 0)
+		return settings_err(err, s, key, "'%.64s' is not allowed; it must be yes or no", key->value);
+	c->kernel.no_policies = !yes;
+	return 0;
+}
+
+/* One that xdpsec may choose itself cannot be told from its own. */
+static int read_reqid(const struct settings *s, const struct settings_key *key, void *out,
+		      struct settings_error *err)
+{
+	struct child_conf *c = &((struct child_draft *)out)->child;
+	uint64_t v;
+
+	if (settings_uint(key->value, UINT32_MAX, &v) < 0)
+		return settings_err(err, s, key, "'%.64s' is not allowed; it must be a number from 0 to %u",
+				    key->value, UINT32_MAX);
+	if (v >= CONF_CHOSEN_FIRST && v <= CONF_CHOSEN_LAST)
+		return settings_err(err, s, key, "0x%x to 0x%x are those that xdpsec chooses itself",
+				    CONF_CHOSEN_FIRST, CONF_CHOSEN_LAST);
+	c->reqid = (uint32_t)v;
+	return 0;
+}
+
+static const int engine_values[] = {CONF_ENGINE_AUTO, CONF_ENGINE_KERNEL, CONF_ENGINE_DATAPLANE};
+static const int offload_values[] = {CONF_OFFLOAD_NO, CONF_OFFLOAD_CRYPTO, CONF_OFFLOAD_PACKET,
+				     CONF_OFFLOAD_AUTO, CONF_OFFLOAD_CRYPTO};
 static const char *const start_words[] = {"none",	"trap",	      "start",
 					  "trap|start", "start|trap", NULL};
 static const int start_values[] = {CONF_ACTION_NONE, CONF_ACTION_TRAP, CONF_ACTION_START,
@@ -136,27 +185,30 @@ const struct settings_field child_conf_fields[] = {
     {"updown", .kind = SETTINGS_LATER},
     {"hostaccess", SETTINGS_LATER, .text = "no"},
     {"mode", SETTINGS_CUSTOM, .read = read_mode},
-    {"policies", SETTINGS_LATER, .text = "yes"},
-    {"policies_fwd_out", SETTINGS_LATER, .text = "no"},
+    {"engine", SETTINGS_WORD, AT(engine), .words = CONF_WORDS("auto", "kernel", "dataplane"),
+     .values = engine_values},
+    {"policies", SETTINGS_CUSTOM, .read = read_policies},
+    {"policies_fwd_out", SETTINGS_BOOL, .offset = AT(kernel.fwd_out)},
     {"dpd_action", SETTINGS_WORD, AT(dpd_action), .words = dpd_words, .values = dpd_values},
     {"ipcomp", SETTINGS_LATER, .text = "no"},
     {"inactivity", SETTINGS_SECONDS, AT(inactivity), .max = LIFE_MAX_S},
-    {"reqid", SETTINGS_U32, AT(reqid), .max = UINT32_MAX},
+    {"reqid", SETTINGS_CUSTOM, .read = read_reqid},
     {"priority", SETTINGS_U32, AT(priority), .max = UINT32_MAX},
-    {"interface", .kind = SETTINGS_LATER},
-    {"mark_in", SETTINGS_LATER, .text = "0/0"},
-    {"mark_in_sa", SETTINGS_LATER, .text = "no"},
-    {"mark_out", SETTINGS_LATER, .text = "0/0"},
-    {"set_mark_in", SETTINGS_LATER, .text = "0/0"},
-    {"set_mark_out", SETTINGS_LATER, .text = "0/0"},
-    {"if_id_in", SETTINGS_LATER, .text = "0"},
-    {"if_id_out", SETTINGS_LATER, .text = "0"},
+    {"interface", SETTINGS_TEXT, AT(kernel.interface), .max = IFNAMSIZ},
+    {"mark_in", SETTINGS_CUSTOM, .read = read_mark_in},
+    {"mark_in_sa", SETTINGS_BOOL, .offset = AT(kernel.mark_in_sa)},
+    {"mark_out", SETTINGS_CUSTOM, .read = read_mark_out},
+    {"set_mark_in", SETTINGS_CUSTOM, .read = read_set_mark_in},
+    {"set_mark_out", SETTINGS_CUSTOM, .read = read_set_mark_out},
+    {"if_id_in", SETTINGS_CUSTOM, .read = read_if_id_in},
+    {"if_id_out", SETTINGS_CUSTOM, .read = read_if_id_out},
     {"label", .kind = SETTINGS_LATER},
     {"label_mode", SETTINGS_LATER, .text = "system"},
     {"tfc_padding", SETTINGS_CUSTOM, .read = read_tfc},
     {"replay_window", SETTINGS_U32, AT(replay_window), .max = 4096},
     {"per_cpu_sas", SETTINGS_LATER, .text = "no"},
-    {"hw_offload", SETTINGS_LATER, .text = "no"},
+    {"hw_offload", SETTINGS_WORD, AT(kernel.offload),
+     .words = CONF_WORDS("no", "crypto", "packet", "auto", "yes"), .values = offload_values},
     {"copy_df", SETTINGS_BOOL, .offset = AT(copy_df)},
     {"copy_ecn", SETTINGS_BOOL, .offset = AT(copy_ecn)},
     {"copy_dscp", SETTINGS_CUSTOM, .read = read_copy_dscp},
@@ -166,7 +218,7 @@ const struct settings_field child_conf_fields[] = {
     {0},
 };
 
-static void set_defaults(struct draft *d)
+static void set_defaults(struct child_draft *d)
 {
 	struct child_conf *c = &d->child;
 
@@ -233,7 +285,19 @@ static int complete_limits(const struct settings *s, struct child_conf *c,
 	return rc;
 }
 
-static int read_child(const struct settings *s, struct draft *d, struct settings_error *err)
+/* Those of the connection hold for SAs; policies without IPsec have no use for them. */
+static void inherit_if_ids(const struct settings *s, const struct conn_conf *conn, struct child_conf *c)
+{
+	if (c->mode != CONF_MODE_TUNNEL && c->mode != CONF_MODE_TRANSPORT)
+		return;
+	if (!settings_key(s, "if_id_in"))
+		c->kernel.if_id_in = conn->if_id_in;
+	if (!settings_key(s, "if_id_out"))
+		c->kernel.if_id_out = conn->if_id_out;
+}
+
+static int read_child(const struct settings *s, const struct conn_conf *conn, struct child_draft *d,
+		      struct settings_error *err)
 {
 	const struct settings *sub = TAILQ_FIRST(&s->sections);
 	struct child_conf *c = &d->child;
@@ -248,30 +312,34 @@ static int read_child(const struct settings *s, struct draft *d, struct settings
 	rc = settings_table_read(s, child_conf_fields, d, err);
 	if (rc < 0)
 		return rc;
+	inherit_if_ids(s, conn, c);
 	if (d->esp.n == 0)
 		conf_proposals_default(IKE_PROTO_ESP, &d->esp);
 	rc = complete_limits(s, c, err);
+	if (rc == 0)
+		rc = child_check_engine(s, c, err);
 	if (rc < 0)
 		return rc;
-	c->esp = proposals_keep(&d->esp);
+	c->proposals = proposals_keep(&d->esp);
 	c->local_ts = ts_keep(&d->local_ts);
 	c->remote_ts = ts_keep(&d->remote_ts);
-	if (c->esp && c->local_ts && c->remote_ts)
+	if (c->proposals && c->local_ts && c->remote_ts)
 		return 0;
 	settings_err(err, s, NULL, "out of memory");
 	return -ENOMEM;
 }
 
-int child_read(const struct settings *s, struct child_conf *c, struct settings_error *err)
+int child_read(const struct settings *s, const struct conn_conf *conn, struct child_conf *c,
+	       struct settings_error *err)
 {
-	struct draft *d = calloc(1, sizeof(*d));
+	struct child_draft *d = calloc(1, sizeof(*d));
 	int rc;
 
 	if (!d) {
 		settings_err(err, s, NULL, "out of memory");
 		return -ENOMEM;
 	}
-	rc = read_child(s, d, err);
+	rc = read_child(s, conn, d, err);
 	*c = d->child;
 	free(d);
 	return rc;

@@ -11,7 +11,7 @@
 static void child_drop_kept(struct child_conf *c)
 {
 	keep_drop(c->file);
-	keep_drop(c->esp);
+	keep_drop(c->proposals);
 	keep_drop(c->local_ts);
 	keep_drop(c->remote_ts);
 }

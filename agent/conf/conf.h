@@ -3,6 +3,7 @@
 
 #include "agent/wire/msg.h"
 #include "common/addr.h"
+#include "common/gateway_conf.h"
 #include "common/index.h"
 #include "common/settings.h"
 
@@ -45,11 +46,52 @@ struct conf_id {
 
 enum { CHILD_TFC_MTU = UINT16_MAX };
 
+/* Who does the ESP of a child; DEFAULT: what xdpsec.conf says. */
+enum conf_engine { CONF_ENGINE_DEFAULT, CONF_ENGINE_AUTO, CONF_ENGINE_KERNEL, CONF_ENGINE_DATAPLANE };
+enum conf_offload { CONF_OFFLOAD_NO, CONF_OFFLOAD_CRYPTO, CONF_OFFLOAD_PACKET, CONF_OFFLOAD_AUTO };
+
+/* Where the value of a mark or an interface id comes from. */
+enum conf_pick {
+	CONF_PICK_FIXED,
+	CONF_PICK_UNIQUE,     /* one of its own for each Child SA, kept over rekeys */
+	CONF_PICK_UNIQUE_DIR, /* the same, another for each direction */
+	CONF_PICK_IKE,	      /* interface ids, said by the connection: one an IKE SA, kept over its rekeys */
+	CONF_PICK_IKE_DIR,
+	CONF_PICK_SAME, /* set_mark: the value of the mark of this direction */
+};
+
+/* value and mask 0: none. */
+struct conf_mark {
+	uint32_t value, mask;
+	enum conf_pick pick;
+};
+
+/* value 0: none. */
+struct conf_if_id {
+	uint32_t value;
+	enum conf_pick pick;
+};
+
+/* What only Linux's XFRM can do: a child that has any of it is of the kernel engine (child_needs_kernel). */
+struct conf_kernel {
+	enum conf_offload offload;
+	struct conf_mark mark_in, mark_out;	  /* to find policies, and SAs outbound */
+	bool mark_in_sa;			  /* mark_in on the inbound SA too */
+	struct conf_mark set_mark_in, set_mark_out; /* what a packet gets when the SA has done its work */
+	struct conf_if_id if_id_in, if_id_out;	  /* the child's, else the connection's */
+	char interface[IFNAMSIZ];		  /* policies hold for it alone; "" = for all */
+	bool no_policies;			  /* policies = no: SAs alone */
+	bool fwd_out;				  /* policies_fwd_out */
+};
+
+/* Kept by the kernel engine for reqids and interface ids that it chooses: not for configurations. */
+enum { CONF_CHOSEN_FIRST = 0x58000000, CONF_CHOSEN_LAST = 0x58ffffff };
+
 struct child_conf {
 	char name[CONF_NAME_MAX];
 	const char *file; /* kept */
 	int line;
-	const struct proposals *esp; /* kept; in order of preference; proto ESP; KE transforms: PFS groups */
+	const struct proposals *proposals; /* kept; in order of preference; KE transforms: PFS groups */
 	/* When dynamic, selector 0 stands for our / their outer address: its family is 0, its protocol and
 	 * ports hold. */
 	const struct ts_list *local_ts, *remote_ts; /* kept: ts_list_copy, never a struct copy */
@@ -66,7 +108,14 @@ struct child_conf {
 	uint16_t tfc_padding; /* bytes, CHILD_TFC_MTU: as large as the path takes */
 	bool copy_df, copy_ecn, copy_dscp_out, copy_dscp_in;
 	bool sha256_96; /* HMAC-SHA2-256 cut to 96 bits, as Linux did before 2.6.33 */
+	enum conf_engine engine;
+	struct conf_kernel kernel;
 };
+
+/* The key of a child that no engine but the kernel can do, as the file names it; NULL when there is none. */
+const char *child_needs_kernel(const struct child_conf *c);
+/* What it asks for, with the default of xdpsec.conf: never CONF_ENGINE_DEFAULT. */
+enum conf_engine child_engine(const struct child_conf *c, enum gw_engine standard);
 
 struct cred_rules; /* agent/cred/cred.h */
 
@@ -94,6 +143,7 @@ struct conn_conf {
 	bool encap;  /* UDP encapsulation forced */
 	bool mobike; /* accepted; announced from its own issue on */
 	uint8_t dscp;
+	struct conf_if_id if_id_in, if_id_out; /* of children that say none; already in them */
 	struct child_conf *child;
 	unsigned int n_children;
 	uint8_t digest[32]; /* of all the above: a reload touches only what differs */
@@ -144,6 +194,8 @@ struct conf *conf_load(const char *path, struct settings_error *err);
 struct settings *conf_tree(const char *path, struct settings_error *err);
 /* Its second half. It looks at no value of a secret. `authorities` is left to cred_load. */
 struct conf *conf_parse(const struct settings *root, struct settings_error *err);
+/* Both files together: a child that needs the kernel where xdpsec.conf says `dataplane`. -EINVAL and *err. */
+int conf_check_engines(const struct conf *c, enum gw_engine standard, struct settings_error *err);
 /* The i-th key that the file may have, "connections.<conn>.proposals" into buf; NULL behind the last. */
 const char *conf_key_at(unsigned int i, char *buf, size_t n);
 void conf_free(struct conf *c); /* drops its references */

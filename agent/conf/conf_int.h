@@ -10,9 +10,26 @@
 
 #define CONF_WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
+/* A child being read: lists at full length. */
+struct child_draft {
+	struct child_conf child;
+	struct proposals esp;
+	struct ts_list local_ts, remote_ts;
+};
+
+/* Keys of engine_conf.c: marks, interface ids, offload. */
+int conf_read_mark(const struct settings *s, const struct settings_key *key, struct conf_mark *out, bool same,
+		   struct settings_error *err);
+/* of_ike: the connection's own, one an IKE SA. */
+int conf_read_if_id(const struct settings *s, const struct settings_key *key, bool of_ike, struct conf_if_id *out,
+		    struct settings_error *err);
+/* What no engine can do together, of a child that is complete otherwise. -EINVAL and *err. */
+int child_check_engine(const struct settings *s, const struct child_conf *c, struct settings_error *err);
+
 /* One connection with its children. 0, or a negative errno and *err filled. */
 int conn_read(const struct settings *s, struct conn_conf *c, struct settings_error *err);
-int child_read(const struct settings *s, struct child_conf *c, struct settings_error *err);
+int child_read(const struct settings *s, const struct conn_conf *conn, struct child_conf *c,
+	       struct settings_error *err);
 /* Name, file and line of a section into its struct; -EINVAL when the name is too long. */
 int conf_name(const struct settings *s, char name[CONF_NAME_MAX], const char **file, int *line,
 	      struct settings_error *err);

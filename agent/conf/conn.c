@@ -68,6 +68,18 @@ static int read_dscp(const struct settings *s, const struct settings_key *key, v
 	return 0;
 }
 
+static int read_if_id_in(const struct settings *s, const struct settings_key *key, void *out,
+			 struct settings_error *err)
+{
+	return conf_read_if_id(s, key, true, &((struct draft *)out)->conn.if_id_in, err);
+}
+
+static int read_if_id_out(const struct settings *s, const struct settings_key *key, void *out,
+			  struct settings_error *err)
+{
+	return conf_read_if_id(s, key, true, &((struct draft *)out)->conn.if_id_out, err);
+}
+
 const struct settings_field conn_fields[] = {
     {"version", SETTINGS_CUSTOM, .read = read_version},
     {"local_addrs", SETTINGS_CUSTOM, .read = read_local_addrs},
@@ -101,8 +113,8 @@ const struct settings_field conn_fields[] = {
     {"over_time", SETTINGS_SECONDS, AT(over_time), .max = LIFE_MAX_S},
     {"rand_time", SETTINGS_SECONDS, AT(rand_time), .max = LIFE_MAX_S},
     {"pools", .kind = SETTINGS_LATER},
-    {"if_id_in", SETTINGS_LATER, .text = "0"},
-    {"if_id_out", SETTINGS_LATER, .text = "0"},
+    {"if_id_in", SETTINGS_CUSTOM, .read = read_if_id_in},
+    {"if_id_out", SETTINGS_CUSTOM, .read = read_if_id_out},
     {"mediation", SETTINGS_LATER, .text = "no"},
     {"mediated_by", .kind = SETTINGS_LATER},
     {"mediation_peer", .kind = SETTINGS_LATER},
@@ -163,7 +175,7 @@ static int read_children(const struct settings *s, struct conn_conf *c, struct s
 		return -ENOMEM;
 	}
 	TAILQ_FOREACH (sub, &s->sections, next) {
-		int rc = child_read(sub, &c->child[c->n_children++], err);
+		int rc = child_read(sub, c, &c->child[c->n_children++], err);
 
 		if (rc < 0)
 			return rc;

@@ -18,7 +18,7 @@ enum {
 	TS_BYTES = 3 + IKE_TS_AGREED_MAX * (2 * ADDR_BYTES + 5),
 	ID_BYTES = 5 + IKE_ID_MAX,
 	CONF_ADDR_BYTES = 2 * ADDR_BYTES + 258,
-	CHILD_BYTES = 256 + CONF_NAME_MAX + PROPOSALS_BYTES + 2 * TS_BYTES,
+	CHILD_BYTES = 384 + CONF_NAME_MAX + PROPOSALS_BYTES + 2 * TS_BYTES,
 	RULES_BYTES = 64,
 	CRED_BYTES = 4 * (CRED_LIST_MAX + 2) + ID_BYTES + 1 + 2 * RULES_BYTES,
 	CONN_BYTES = 512 + 2 * CRED_BYTES + PROPOSALS_BYTES + 2 * ID_BYTES + 2 * CONF_ADDRS_MAX * CONF_ADDR_BYTES,
@@ -82,6 +82,34 @@ static void put_addrs(struct wr *w, const struct conf_addr *a, unsigned int n)
 	}
 }
 
+static void put_mark(struct wr *w, const struct conf_mark *m)
+{
+	wr_u32(w, m->value);
+	wr_u32(w, m->mask);
+	wr_u8(w, (uint8_t)m->pick);
+}
+
+static void put_if_id(struct wr *w, const struct conf_if_id *i)
+{
+	wr_u32(w, i->value);
+	wr_u8(w, (uint8_t)i->pick);
+}
+
+static void put_kernel(struct wr *w, const struct conf_kernel *k)
+{
+	wr_u8(w, (uint8_t)k->offload);
+	put_mark(w, &k->mark_in);
+	put_mark(w, &k->mark_out);
+	put_mark(w, &k->set_mark_in);
+	put_mark(w, &k->set_mark_out);
+	put_if_id(w, &k->if_id_in);
+	put_if_id(w, &k->if_id_out);
+	wr_u8(w, k->mark_in_sa);
+	wr_u8(w, k->no_policies);
+	wr_u8(w, k->fwd_out);
+	put_text(w, k->interface);
+}
+
 static void put_child(struct wr *w, const struct child_conf *c)
 {
 	const uint64_t numbers[] = {
@@ -89,15 +117,16 @@ static void put_child(struct wr *w, const struct child_conf *c)
 	    c->life_bytes,    c->rand_bytes,	c->rekey_packets, c->life_packets, c->rand_packets,
 	    c->start_action,  c->close_action,	c->dpd_action,	  c->inactivity,   c->reqid,
 	    c->priority,      c->replay_window, c->tfc_padding,	  c->copy_df,	   c->copy_ecn,
-	    c->copy_dscp_out, c->copy_dscp_in,	c->sha256_96,
+	    c->copy_dscp_out, c->copy_dscp_in,	c->sha256_96,	  c->engine,
 	};
 
 	put_text(w, c->name);
-	put_proposals(w, c->esp);
+	put_proposals(w, c->proposals);
 	put_ts_list(w, c->local_ts, c->local_dynamic);
 	put_ts_list(w, c->remote_ts, c->remote_dynamic);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 		wr_u64(w, numbers[i]);
+	put_kernel(w, &c->kernel);
 }
 
 static void put_rules(struct wr *w, const struct sig_rules *r)

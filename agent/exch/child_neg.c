@@ -131,7 +131,7 @@ int nego_offer(struct ike_sa *ike, struct child_nego *n, const struct child_sa *
 		n->offer = malloc(sizeof(*n->offer));
 	if (!n->offer)
 		return outcome_set(why, -ENOMEM, "no memory");
-	proposals_prepare(n->conf->esp, spi_bytes(n->spi_in, spi).p, 4, first, n->offer);
+	proposals_prepare(n->conf->proposals, spi_bytes(n->spi_in, spi).p, 4, first, n->offer);
 	/* RFC 7296 2.9.2: a rekey asks for what is in use. */
 	if (old) {
 		ts_list_copy(&n->ts_local, old->ts_local);
@@ -328,7 +328,7 @@ static void warn_pfs(struct ike_sa *ike, const struct child_conf *conf, const st
 {
 	struct proposal chosen;
 
-	if (!proposals_first_ke(theirs) || proposal_select(conf->esp, theirs, true, false, &chosen) == 0)
+	if (!proposals_first_ke(theirs) || proposal_select(conf->proposals, theirs, true, false, &chosen) == 0)
 		return;
 	ike_log_group(ike, LOG_CHILD, 0,
 		      "CHILD_SA %s cannot be rekeyed: its key exchanges (PFS) and the peer's have none in common",
@@ -339,7 +339,7 @@ static void log_no_proposal(struct ike_sa *ike, const struct child_nego *n, cons
 {
 	struct proposal chosen;
 
-	if (proposal_select(n->conf->esp, &msg->sa, true, true, &chosen) == 0)
+	if (proposal_select(n->conf->proposals, &msg->sa, true, true, &chosen) == 0)
 		ike_log_group(ike, LOG_CHILD, 0,
 			      "no acceptable ESP proposal for CHILD_SA %s: only the key exchange (PFS) differs",
 			      n->conf->name);
@@ -376,7 +376,7 @@ uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_
 		log_no_ts(ike, msg);
 		return N_TS_UNACCEPTABLE;
 	}
-	if (proposal_select(n->conf->esp, &msg->sa, true, first, &n->chosen) < 0 || take_chosen(n) < 0) {
+	if (proposal_select(n->conf->proposals, &msg->sa, true, first, &n->chosen) < 0 || take_chosen(n) < 0) {
 		core_count(ike->agent, no_proposal);
 		log_no_proposal(ike, n, msg);
 		return N_NO_PROPOSAL_CHOSEN;

@@ -20,6 +20,8 @@ bad "unclosed section" "swanctl.conf:[0-9]+" '$d' swanctl.conf
 bad "unknown role" "xdpsec.conf:[0-9]+:.*role" 's/role = wan/role = want/' xdpsec.conf
 bad "unknown section" "xdpsec.conf:[0-9]+:.*dataplan" 's/dataplane {/dataplan {/' xdpsec.conf
 bad "empty secret" "swanctl.conf:[0-9]+" 's/secret = .*/secrt = x/' swanctl.conf
+bad "no such engine" "swanctl.conf:[0-9]+:.*engine.*auto, kernel, dataplane" 's/remote_ts = .*/&\nengine = linux/' swanctl.conf
+bad "a mark in the dataplane" "swanctl.conf:[0-9]+:.*dataplane cannot do mark_out" 's/remote_ts = .*/&\nengine = dataplane\nmark_out = 7/' swanctl.conf
 # an interface that does not exist
 sed -i 's/wan0/wan7/' "$W/ga/xdpsec.conf"
 refused "missing interface" 'wan7' nsx ga "$BUILD/xdpsec-loader" -c "$W/ga/xdpsec.conf" load

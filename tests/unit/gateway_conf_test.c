@@ -48,6 +48,7 @@ static void empty_is_default(void **state)
 	assert_string_equal(got.run_dir, "/run/xdpsec");
 	assert_string_equal(got.swanctl_conf, "/etc/swanctl/swanctl.conf");
 	assert_int_equal(got.sa_slots, 65536);
+	assert_int_equal(got.engine, GW_ENGINE_AUTO);
 	assert_int_equal(got.ike.retransmit_timeout_ms, 4000);
 	assert_true(got.ike.retransmit_base > 1.79 && got.ike.retransmit_base < 1.81);
 	assert_int_equal(got.log_level[LOG_NETWORK], 1);
@@ -62,7 +63,7 @@ static void everything(void **state)
 	good(
 	    "xdpsec {\n"
 	    " pin_dir = /a/b\n run_dir = /c\n swanctl_conf = /d.conf\n sa_slots = 64\n policies = "
-	    "100\n"
+	    "100\n engine = kernel\n"
 	    " interfaces {\n  wan0 { role = wan }\n"
 	    "  lan0 {\n   role = lan\n   attach = generic\n   tc = clsact\n  }\n }\n"
 	    " dataplane {\n  crypto = openssl\n  vdev = v\n  device = 0000:01:00.0\n  workers = 2\n"
@@ -79,12 +80,13 @@ static void everything(void **state)
 	assert_string_equal(c.swanctl_conf, "/d.conf");
 	assert_int_equal(c.sa_slots, 64);
 	assert_int_equal(c.policies, 100);
+	assert_int_equal(c.engine, GW_ENGINE_KERNEL);
 	assert_int_equal(c.n_ports, 2);
 	assert_string_equal(c.port[1].ifname, "lan0");
 	assert_int_equal(c.port[1].role, GW_ROLE_LAN);
 	assert_int_equal(c.port[1].attach, GW_ATTACH_GENERIC);
 	assert_int_equal(c.port[1].tc, GW_TC_CLSACT);
-	assert_int_equal(c.port[1].line, 9);
+	assert_int_equal(c.port[1].line, 10);
 	assert_int_equal(c.port[0].role, GW_ROLE_WAN);
 	assert_int_equal(c.dataplane.crypto, GW_CRYPTO_OPENSSL);
 	assert_string_equal(c.dataplane.device, "0000:01:00.0");
@@ -146,6 +148,8 @@ static void mistakes(void **state)
 	    {"xdpsec { sa_slots = 100\n}",
 	     "x.conf:1: xdpsec.sa_slots: '100' is not allowed; it must be a "
 	     "power of two from 64 to 65536"},
+	    {"xdpsec { engine = linux\n}",
+	     "x.conf:1: xdpsec.engine: 'linux' is not allowed; it must be one of auto, kernel, dataplane"},
 	    {"xdpsec { sa_slots = 32\n}",
 	     "x.conf:1: xdpsec.sa_slots: '32' is not allowed; it must be a "
 	     "power of two from 64 to 65536"},
