@@ -5,7 +5,9 @@
 
 /*
  * For xdpsec-loader's probe only, never attached to an interface: does this kernel let one program
- * replace a function of another? The libxdp dispatcher needs that.
+ * replace a function of another? The libxdp dispatcher needs that. Kernels since 6.13, and Debian's
+ * 6.12, refuse a replacement that changes packets where the original does not: the functions of the
+ * dispatcher of libxdp 1.3 do not, xdp_wan and xdp_lan do, so that is what is tried.
  */
 
 __noinline int xs_probe_slot(struct xdp_md *ctx)
@@ -24,7 +26,7 @@ int probe_target(struct xdp_md *ctx)
 SEC("?freplace/xs_probe_slot")
 int probe_replace(struct xdp_md *ctx)
 {
-	return ctx ? XDP_PASS : XDP_ABORTED;
+	return bpf_xdp_adjust_head(ctx, 0) ? XDP_ABORTED : XDP_PASS;
 }
 
 char xs_license[] SEC("license") = "Dual BSD/GPL";

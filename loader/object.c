@@ -225,14 +225,15 @@ int object_probe_freplace(void)
 	struct bpf_link *link;
 	int err = -ENOMEM;
 
+	/* Not through the skeleton: that maps our constants, whose map is none of the probe's. */
 	if (target && ext)
-		err = xdpsec_bpf__load(target);
+		err = bpf_object__load(target->obj);
 	if (!err)
 		err = bpf_program__set_attach_target(ext->progs.probe_replace,
 						     bpf_program__fd(target->progs.probe_target),
 						     "xs_probe_slot");
 	if (!err)
-		err = xdpsec_bpf__load(ext);
+		err = bpf_object__load(ext->obj);
 	if (!err) {
 		/* Loading is not all: the kernel has to patch the call, too. */
 		link = bpf_program__attach(ext->progs.probe_replace);

@@ -156,9 +156,10 @@ nsx() {
     nsenter --net="/run/netns/$ns" -- "$@"
 }
 
-# Waits until a command succeeds: lab_wait SECONDS command...; 1 when it never did.
+# Waits until a command succeeds: lab_wait SECONDS command...; 1 when it never did. LAB_SLOW: so many times longer,
+# where all is slow (an emulated machine).
 lab_wait() {
-    local end=$((SECONDS + $1))
+    local end=$((SECONDS + $1 * ${LAB_SLOW:-1}))
     shift
     until "$@" >/dev/null 2>&1; do
         [ $SECONDS -lt $end ] || return 1
