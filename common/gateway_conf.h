@@ -52,6 +52,8 @@ enum { GW_FRAGMENT_MIN = 200 /* room for headers, IV, ICV and a few blocks in ev
 /* The two ends of the on-ramp (loader/ramp.c). */
 #define GW_RAMP_NEAR "xdpsec0"
 #define GW_RAMP_FAR  "xdpsec1"
+/* The XFRM interface of the kernel engine (loader/xfrm_dev.c). */
+#define GW_XFRM_DEV "xdpsecx"
 #define GATEWAY_CONF_PATH "/etc/xdpsec/xdpsec.conf"
 
 enum gw_role { GW_ROLE_WAN, GW_ROLE_LAN };

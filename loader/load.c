@@ -18,6 +18,7 @@ struct load {
 	struct gw_port_conf ramp; /* the far end as a port */
 	struct netdev ramp_dev;	  /* ifindex 0: there is none */
 	uint32_t ramp_near;
+	struct xfrm_dev xfrm;
 	struct xdpsec_bpf *skel;
 	struct xs_maps maps;
 	bool maps_open;
@@ -244,6 +245,9 @@ static void undo_step(struct load *l, const struct undo *u)
 	case UNDO_RAMP:
 		ramp_remove(dir);
 		break;
+	case UNDO_XFRM_DEV:
+		xfrm_dev_remove(dir);
+		break;
 	}
 }
 
@@ -292,6 +296,32 @@ static void ramp_find(struct load *l)
 		e == -EEXIST ? "there is one that is not ours" : strerror(-e));
 }
 
+/* Without one the kernel engine works by ordinary policies, of which every packet looks at many. */
+static void xfrm_find(struct load *l)
+{
+	int e = xfrm_dev_up(l->o->pin_dir, &l->xfrm);
+
+	if (l->xfrm.made)
+		journal_add(&l->journal, UNDO_XFRM_DEV, l->xfrm.ifname, l->xfrm.ifindex, -1);
+	if (!e)
+		e = kfunc_find("bpf_skb_set_xfrm_info", "xfrm_interface");
+	if (!e && !l->xfrm.ours)
+		printf("%s: somebody else's XFRM interface, shared by the kernel engine\n",
+		       l->xfrm.ifname);
+	if (!e)
+		return;
+	/* What nothing is sent into is not left standing. */
+	xfrm_dev_remove(l->o->pin_dir);
+	memset(&l->xfrm, 0, sizeof(l->xfrm));
+	fprintf(stderr,
+		"xdpsec-loader: no XFRM interface " GW_XFRM_DEV " (%s): the kernel engine works by "
+		"policies of the kernel, whose lookup grows with their number\n",
+		e == -EEXIST   ? "there is something else of that name"
+		: e == -ENOENT ? "bpf_skb_set_xfrm_info is not offered by this kernel"
+		: e == -EPERM  ? "CAP_SYS_ADMIN is needed to find the functions of a module"
+			       : strerror(-e));
+}
+
 static int load_object(struct load *l)
 {
 	const struct gateway_conf *conf = l->conf;
@@ -303,6 +333,8 @@ static int load_object(struct load *l)
 	if (!e) {
 		ramp_find(l);
 		l->skel->rodata->xs_ramp = l->ramp_near;
+		xfrm_find(l);
+		l->skel->rodata->xs_xfrm = l->xfrm.ifindex;
 	}
 	if (!e)
 		e = object_load(l->skel, l->err);
@@ -313,6 +345,7 @@ static int load_object(struct load *l)
 	if (e)
 		return e;
 	l->maps_open = true;
+	l->maps.ctl->xfrm_dev = l->xfrm.ifindex;
 	e = xs_local_sync(&l->maps);
 	return e < 0 ? loader_fail(l->err, e, "addresses of this host: %s", strerror(-e)) : 0;
 }

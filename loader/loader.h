@@ -45,6 +45,21 @@ int ramp_up(const char *pin_dir, uint32_t mtu, uint32_t *ifindex, bool *made);
 /* Harmless when there is none, or it is another's. */
 void ramp_remove(const char *pin_dir);
 
+/* ---- xfrm_dev.c: the XFRM interface of the kernel engine ------------------------------------ */
+struct xfrm_dev {
+	uint32_t ifindex; /* 0: there is none */
+	char ifname[16];
+	bool ours, made; /* of this pin directory; by this call */
+};
+/* Makes it, or takes the one that is there, whoever made it: sets it up, and forwarding as the host
+ * has it. -errno: this kernel has none, or a stranger has our name for something else. */
+int xfrm_dev_up(const char *pin_dir, struct xfrm_dev *out);
+/* Harmless when there is none, or it is another's. */
+void xfrm_dev_remove(const char *pin_dir);
+/* 0 when BPF programs can call this function of the kernel or of a module (NULL: none) that is
+ * loaded. */
+int kfunc_find(const char *name, const char *module);
+
 /* ---- bpffs.c: the pin directory --------------------------------------------------------- */
 /* Makes the pin directory and its links/, mounting a bpffs on its parent when none is there (and
  * saying so). */
@@ -104,6 +119,7 @@ enum undo_kind {
 	UNDO_TC_UPDATE,
 	UNDO_PORT,
 	UNDO_RAMP,
+	UNDO_XFRM_DEV,
 };
 
 struct undo {

@@ -82,6 +82,7 @@ int cmd_unload(const struct loader_opts *o, struct loader_err *err)
 
 	if (!bpffs_exists(o->pin_dir)) {
 		ramp_remove(o->pin_dir);
+		xfrm_dev_remove(o->pin_dir);
 		printf("nothing is loaded under %s\n", o->pin_dir);
 		return 0;
 	}
@@ -96,6 +97,7 @@ int cmd_unload(const struct loader_opts *o, struct loader_err *err)
 		printf("%s: detached\n", s.ifname[i]);
 	}
 	ramp_remove(o->pin_dir);
+	xfrm_dev_remove(o->pin_dir);
 	/* Before the directory goes: an open directory of a BPF file system keeps the mount busy.
 	 */
 	close(lock);

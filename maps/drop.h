@@ -43,7 +43,8 @@
 	X(33, layout, "metadata of another layout version")                                        \
 	X(34, ecn, "congestion experienced outside, not ECN-capable inside (RFC 6040)")            \
 	X(35, hold_overflow, "waited for an SA, and too many do")                                  \
-	X(36, hold_timeout, "waited for an SA, and none came in time")
+	X(36, hold_timeout, "waited for an SA, and none came in time")                             \
+	X(37, wrong_port, "would have left by a port where nothing protects it")
 
 enum xs_drop {
 #define X(id, name, text) XS_DROP_##name = id,

@@ -17,7 +17,7 @@
 #endif
 #include "drop.h"
 
-#define XS_LAYOUT_VERSION 1
+#define XS_LAYOUT_VERSION 2
 
 enum {
 	XS_SA_SLOTS_MAX = 65536,  /* default number of slots; slot 0 is never used */
@@ -28,12 +28,14 @@ enum {
 	XS_PORTS_MAX = 32,
 	XS_QUEUES_MAX = 16, /* receive queues of one port */
 	XS_WORKERS_MAX = 16,
+	XS_SPREAD_MAX = 64, /* CPUs that the ESP of one port is spread over */
 	XS_NAME_LEN = 32,
 	XS_META_MAGIC = 0x58445053, /* "XDPS" */
 };
 
 enum xs_action { XS_BYPASS = 1, XS_DISCARD, XS_PROTECT, XS_TRAP };
-enum xs_engine { XS_ENGINE_NONE, XS_ENGINE_KERNEL, XS_ENGINE_DATAPLANE };
+/* OFFLOAD: the kernel's SA, and a card that encrypts: packets are plain on this side of it. */
+enum xs_engine { XS_ENGINE_NONE, XS_ENGINE_KERNEL, XS_ENGINE_DATAPLANE, XS_ENGINE_OFFLOAD };
 enum xs_mode { XS_TUNNEL, XS_TRANSPORT };
 /* RAMP: the far end of the pair that this host's own packets come by. */
 enum xs_role { XS_ROLE_WAN = 1, XS_ROLE_LAN, XS_ROLE_RAMP };
@@ -75,7 +77,7 @@ struct xs_sa {
 	__u16 integ;
 	__u16 worker;
 	__u16 replay_window; /* sa_in */
-	__u8 protocol;	     /* 50 */
+	__u8 protocol;	     /* 50, or 51: AH */
 	__u8 mode;	     /* enum xs_mode */
 	__u8 engine;	     /* enum xs_engine */
 	__u8 esn;
@@ -90,7 +92,10 @@ struct xs_sa {
 	char child[XS_NAME_LEN];
 };
 
-/* bundle: mmapable array of one u64: what a policy encrypts with now; 0 = nothing. */
+/*
+ * bundle: mmapable array of one u64: what a policy encrypts with now; 0 = nothing. Of engine OFFLOAD
+ * `worker` is the index of the port whose card does it.
+ */
 #define XS_BUNDLE(slot, generation, worker, engine)                                                \
 	((__u64)(slot) | ((__u64)((generation)&0xffffff) << 24) | ((__u64)((worker)&0xff) << 48) | \
 	 ((__u64)((engine)&0xff) << 56))
@@ -98,6 +103,14 @@ struct xs_sa {
 #define XS_BUNDLE_GENERATION(w) ((__u32)(((w) >> 24) & 0xffffff))
 #define XS_BUNDLE_WORKER(w)	((__u32)(((w) >> 48) & 0xff))
 #define XS_BUNDLE_ENGINE(w)	((__u32)((w) >> 56))
+#define XS_BUNDLE_PORT(w)	XS_BUNDLE_WORKER(w)
+
+/*
+ * The kernel engine's if_id of a slot: states and policies of a pair have it, and tc_out names it to
+ * the XFRM interface. The same range as reqids: what is in it is ours.
+ */
+#define XS_XFRM_IDS	   0x58000000u
+#define XS_XFRM_IF_ID(slot) (XS_XFRM_IDS | (slot))
 
 /* policy: hash by id; a traffic selector pair as negotiated. */
 struct xs_policy_key {
@@ -203,6 +216,8 @@ struct xs_ctl {
 	__u64 ports;	/* UDP: port | port_nat_t << 16 */
 	__u64 dataplane_instance; /* whose SAs the rows describe: an agent that starts again
 				     compares */
+	__u64 xfrm_dev; /* ifindex of the XFRM interface that tc_out sends into; 0: there is none,
+			   and the kernel engine needs ordinary policies */
 };
 
 /* layout: array of one row, written by the loader; everybody who opens the maps checks it. */
@@ -232,7 +247,8 @@ struct xs_port {
 	__u32 mtu;
 	__u8 mac[6];
 	__u8 native; /* XDP mode that was got: 1 native, 0 generic */
-	__u8 pad;
+	__u8 n_spread; /* ESP of kernel SAs goes to cpu[slot % n_spread]; 0: it stays where it is */
+	__u16 spread[XS_SPREAD_MAX];
 	char ifname[16];
 };
 
@@ -241,11 +257,13 @@ struct xs_local {
 	__u32 ifindex;
 };
 
-/* next_hop: hash by address, written by the dataplane for people to read. */
+/* next_hop: hash by address, written by the dataplane and by xdp_lan for people to read. */
 struct xs_next_hop {
 	__u8 mac[6];
 	__u8 src_mac[6];
 	__u32 ifindex;
+	__u32 mtu; /* 0: the dataplane's row */
+	__u32 pad;
 	__u64 used_ns;
 };
 
@@ -319,4 +337,6 @@ _Static_assert(offsetof(struct xs_meta, magic) == sizeof(struct xs_meta) - 4, "m
 _Static_assert(sizeof(struct xs_sa) % 8 == 0, "sa");
 _Static_assert(sizeof(struct xs_policy) == 160, "policy: no hidden padding");
 _Static_assert(sizeof(struct xs_masks) % 8 == 0, "masks");
+_Static_assert(sizeof(struct xs_port) == 168, "port: no hidden padding");
+_Static_assert(sizeof(struct xs_next_hop) == 32, "next_hop: no hidden padding");
 #endif

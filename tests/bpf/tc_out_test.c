@@ -38,8 +38,16 @@ static void cleartext_is_a_leak(void **state)
 	assert_int_equal(fx.last.kind, XS_EV_LEAK);
 	assert_int_equal(fx.last.policy, id);
 	fx_expect_tc(OWN, SHOT, XS_DROP_leak, FROM_A_TO_B, .protocol = 6, .dport = 80, .vlans = 1);
-	assert_int_equal(xs_policy_set(fx.ps, id, XS_TRAP, 0), 0);
+	/* of the kernel engine, and no XFRM interface */
+	xs_bundle_set(&fx.maps, p.bundle, XS_BUNDLE(5, 1, 0, XS_ENGINE_KERNEL));
 	fx_expect_tc(OWN, SHOT, XS_DROP_leak, FROM_A_TO_B, .protocol = 6, .dport = 80);
+	assert_int_equal(xs_policy_set(fx.ps, id, XS_TRAP, 0), 0);
+	fx_events();
+	fx_expect_tc(OWN, SHOT, XS_DROP_no_sa, FROM_A_TO_B, .protocol = 6, .dport = 80);
+	assert_int_equal(fx_events(), 1);
+	assert_int_equal(fx.last.kind, XS_EV_ACQUIRE);
+	assert_int_equal(fx.last.policy, id);
+	fx_expect_tc(CAME_IN, SHOT, XS_DROP_no_sa, FROM_A_TO_B, .protocol = 6, .dport = 80);
 	assert_int_equal(xs_policy_set(fx.ps, id, XS_DISCARD, 0), 0);
 	fx_expect_tc(OWN, SHOT, XS_DROP_discard, FROM_A_TO_B, .protocol = 6, .dport = 80);
 	assert_int_equal(xs_policy_set(fx.ps, id, XS_BYPASS, 0), 0);
@@ -57,6 +65,7 @@ static void own_ike_and_esp_pass(void **state)
 
 	(void)state;
 	fx_need_root();
+	p.bundle = p6.bundle = fx_bundle(XS_ENGINE_DATAPLANE);
 	id = fx_add(&p);
 	id6 = fx_add(&p6);
 	fx_expect_tc(OWN, NEXT, 0, .src = "192.0.2.1", .dst = HOST_B, .protocol = 17, .sport = 500,
@@ -70,6 +79,16 @@ static void own_ike_and_esp_pass(void **state)
 		     .body = "12345678", .body_len = 8);
 	fx_expect_tc(CAME_IN, NEXT, 0, .src = "192.0.2.1", .dst = HOST_B, .protocol = 17,
 		     .sport = 4500, .dport = 4500);
+	for (uint8_t ah_comp = 0; ah_comp < 2; ah_comp++) {
+		uint8_t protocol = ah_comp ? 108 : 51;
+
+		fx_expect_tc(OWN, NEXT, 0, .src = "192.0.2.1", .dst = HOST_B, .protocol = protocol,
+			     .body = "123456789012", .body_len = 12);
+		fx_expect_tc(CAME_IN, NEXT, 0, .src = OURS6, .dst = HOST6, .protocol = protocol,
+			     .ext = {60}, .n_ext = 1);
+		fx_expect_tc(OWN, SHOT, XS_DROP_leak, FROM_A_TO_B, .protocol = protocol,
+			     .body = "123456789012", .body_len = 12);
+	}
 	/* not this host's, though it was this host that sent them: out of a tunnel */
 	fx_expect_tc(OWN, SHOT, XS_DROP_leak, FROM_A_TO_B, .protocol = 50, .body = "12345678",
 		     .body_len = 8);
@@ -104,6 +123,7 @@ static void own_ike_and_esp_pass(void **state)
 		     .sport = 129);
 	fx_del(id);
 	fx_del(id6);
+	xs_bundle_free(fx.ps, p.bundle);
 }
 
 static void malformed_is_dropped(void **state)
