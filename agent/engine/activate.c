@@ -46,7 +46,7 @@ static struct policy_set *set_in_force(struct engine *e, struct sa_pair *p, cons
 /* The rows for people say which bundle and policy the pair has. */
 static void note_set(struct engine *e, struct sa_pair *p, const struct policy_set *s)
 {
-	struct sa_half *in = &p->half[PLANE_IN], *out = &p->half[PLANE_OUT];
+	struct sa_half *in = &p->half[HALF_IN], *out = &p->half[HALF_OUT];
 
 	if (out->row.bundle != s->bundle) {
 		out->row.bundle = s->bundle;
@@ -63,7 +63,7 @@ int engine_activate(struct engine *e, struct engine_sa sa, const struct engine_c
 	struct sa_pair *p = pair_find(e, sa), *before;
 	struct policy_set *s;
 
-	if (!p || !p->half[PLANE_OUT].rows)
+	if (!p || !p->half[HALF_OUT].rows)
 		return -ENOENT;
 	s = set_in_force(e, p, c);
 	if (!s)
@@ -97,7 +97,7 @@ void engine_remove_out(struct engine *e, struct engine_sa sa)
 
 	if (!p)
 		return;
-	pair_drop_half(e, p, PLANE_OUT);
+	pair_drop_half(e, p, HALF_OUT);
 	if (!s || s->owner != p)
 		return;
 	/* Another pair of these selectors goes on; without one the policies stay, closed, until the

@@ -12,76 +12,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* ---- what the dataplane says --------------------------------------------------------------- */
-static bool plane_urgent(void *ctx)
-{
-	const struct engine *e = ctx;
-
-	return e->n_pairs != 0;
-}
-
-static void plane_up(void *ctx, uint64_t instance)
-{
-	struct engine *e = ctx;
-	struct engine_event ev = {
-		.kind = ENGINE_UP,
-		.new_instance = e->maps.ctl->dataplane_instance != instance,
-	};
-
-	if (ev.new_instance) {
-		pairs_lost(e);
-		orphans_lost(e);
-		e->maps.ctl->dataplane_instance = instance;
-	}
-	pairs_ask_due(e);
-	engine_tell(e, &ev);
-}
-
-static void plane_down(void *ctx)
-{
-	struct engine *e = ctx;
-	struct engine_event ev = {.kind = ENGINE_DOWN};
-
-	engine_tell(e, &ev);
-}
-
-static void plane_event(void *ctx, const struct plane_event *pe)
-{
-	struct engine *e = ctx;
-	struct engine_event ev = {
-		.sa = {.slot = pe->slot, .generation = pe->generation},
-		.spi = pe->spi,
-	};
-	struct sa_pair *p = pair_find(e, ev.sa);
-
-	if (!p)
-		return;
-	switch (pe->kind) {
-	case PLANE_EV_SOFT:
-		ev.kind = ENGINE_SOFT;
-		break;
-	case PLANE_EV_HARD:
-		if (p->inherited) {
-			orphan_expire(e, p);
-			return;
-		}
-		ev.kind = ENGINE_HARD;
-		break;
-	case PLANE_EV_NAT_CHANGE:
-		ev.kind = ENGINE_NAT_CHANGE;
-		addr_from_mapped(pe->addr, &ev.remote.ip);
-		ev.remote.port = pe->port;
-		break;
-	case PLANE_EV_MTU:
-		pair_set_mtu(e, p, pe->mtu);
-		return;
-	default:
-		return;
-	}
-	if (!p->inherited)
-		engine_tell(e, &ev);
-}
-
 /* ---- what the classifier says ---------------------------------------------------------------- */
 static void acquire(struct engine *e, const struct xs_event *xe)
 {
@@ -143,21 +73,6 @@ int engine_listen(struct engine *e)
 	return event_add(e->events_ready, NULL) ? -ENOMEM : 0;
 }
 
-static int open_plane(struct engine *e, const struct gateway_conf *gw)
-{
-	static const struct plane_client_ops ops = {
-		.up = plane_up,
-		.down = plane_down,
-		.event = plane_event,
-		.urgent = plane_urgent,
-	};
-	char path[GW_PATH_MAX + 16];
-
-	snprintf(path, sizeof(path), "%s/dataplane.sock", gw->run_dir);
-	e->plane = plane_client_new(e->base, path, &ops, e);
-	return e->plane ? 0 : -errno;
-}
-
 static int open_records(struct engine *e)
 {
 	uint32_t seed;
@@ -217,7 +132,7 @@ static int open_parts(struct engine *e, const struct gateway_conf *gw, char *err
 	}
 	if (!r) {
 		what = "socket to the dataplane";
-		r = open_plane(e, gw);
+		r = plane_backend_open(e, gw);
 	}
 	if (r)
 		snprintf(err, errlen, "%s: %s: %s", gw->pin_dir, what, strerror(-r));
@@ -243,7 +158,8 @@ struct engine *engine_open(struct event_base *base, const struct gateway_conf *g
 	e->spi_budget = (struct log_budget)LOG_BUDGET_INIT;
 	e->leak_budget = (struct log_budget)LOG_BUDGET_INIT;
 	e->refused_budget = (struct log_budget)LOG_BUDGET_INIT;
-	TAILQ_INIT(&e->due);
+	for (int i = 0; i < ENGINE_BACKENDS; i++)
+		TAILQ_INIT(&e->due[i]);
 	r = open_parts(e, gw, err, errlen);
 	if (r) {
 		engine_close(e);
@@ -280,6 +196,15 @@ void engine_settle(struct engine *e, unsigned int ms)
 		event_free(ev);
 }
 
+/* Do answers of any of them stand out? */
+static bool backends_wait(const struct engine *e)
+{
+	for (uint8_t i = 0; i < ENGINE_BACKENDS; i++)
+		if (backend_of(i) && backend_of(i)->waiting(e))
+			return true;
+	return false;
+}
+
 void engine_drain(struct engine *e, unsigned int ms)
 {
 	const struct timeval bound = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
@@ -289,7 +214,7 @@ void engine_drain(struct engine *e, unsigned int ms)
 	e->closing = true;
 	if (!ev || evtimer_add(ev, &bound))
 		over = true;
-	while (!over && plane_client_waiting(e->plane))
+	while (!over && backends_wait(e))
 		event_base_loop(e->base, EVLOOP_ONCE);
 	if (ev)
 		event_free(ev);
@@ -358,22 +283,14 @@ void engine_spi_free(struct engine *e, struct engine_sa sa)
 	engine_remove(e, sa, false);
 }
 
-static void stat_copy(struct xs_sa_dir_stat *out, const volatile struct xs_sa_dir_stat *in)
-{
-	out->packets = in->packets;
-	out->bytes = in->bytes;
-	out->last_ns = in->last_ns;
-	for (int i = 0; i < XS_DROP_MAX; i++)
-		out->drop[i] = in->drop[i];
-}
-
 int engine_stat_get(struct engine *e, struct engine_sa sa, struct engine_stat *out)
 {
-	if (!pair_find(e, sa))
+	struct sa_pair *p = pair_find(e, sa);
+
+	if (!p)
 		return -ENOENT;
-	stat_copy(&out->in, &e->maps.sa_stat[sa.slot].in);
-	stat_copy(&out->out, &e->maps.sa_stat[sa.slot].out);
-	out->mtu = e->pair[sa.slot]->half[PLANE_OUT].row.mtu;
+	*out = (struct engine_stat){.mtu = p->half[HALF_OUT].row.mtu};
+	p->backend->stat(e, p, out);
 	return 0;
 }
 
@@ -389,13 +306,18 @@ struct xs_maps *engine_maps(struct engine *e)
 
 bool engine_ready(const struct engine *e)
 {
-	return plane_client_up(e->plane);
+	return plane_backend.ready(e);
 }
 
 const char *engine_name(const struct engine *e)
 {
 	(void)e;
-	return "dataplane";
+	return plane_backend.name;
+}
+
+const struct engine_backend *backend_of(uint8_t engine)
+{
+	return engine == XS_ENGINE_DATAPLANE ? &plane_backend : NULL;
 }
 
 const struct plane_info *engine_plane_info(struct engine *e)

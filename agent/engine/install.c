@@ -10,42 +10,22 @@
 
 enum { PROTO_ESP = 50, REPLAY_WINDOW_MAX = 4096 };
 
-/* A PLANE_SA_ADD that waits for its answer. */
-struct install {
-	struct engine *e;
-	struct engine_sa sa;
-	enum plane_direction direction;
-	uint32_t policy;
-	engine_done_fn done;
-	void *ctx;
-	struct sa_ref ref;
-	uint64_t tag;
-};
-
 /* RFC 7296 2.12 apart, nothing is installed for a peer that did not prove itself. */
 static bool proven(const struct ike_authenticated *proof, const struct engine_child *c)
 {
 	return proof && proof->proof && proof->ike_id == c->ike_id;
 }
 
-static uint16_t worker_of(const struct engine *e, uint32_t slot)
-{
-	const struct plane_info *info = plane_client_info(e->plane);
-	uint32_t workers = info && info->workers ? info->workers : e->workers;
-
-	return (uint16_t)(workers ? slot % workers : 0);
-}
-
 /* The row of one direction as a packet of that direction sees it. */
 static void fill_row(struct engine *e, const struct sa_pair *p, const struct engine_child *c,
-		     enum plane_direction dir, struct xs_sa *row)
+		     enum half_dir dir, struct xs_sa *row)
 {
-	const struct endpoint *src = dir == PLANE_IN ? &c->remote : &c->local;
-	const struct endpoint *dst = dir == PLANE_IN ? &c->local : &c->remote;
+	const struct endpoint *src = dir == HALF_IN ? &c->remote : &c->local;
+	const struct endpoint *dst = dir == HALF_IN ? &c->local : &c->remote;
 	uint64_t now = engine_boottime_ns();
 
 	memset(row, 0, sizeof(*row));
-	row->spi = dir == PLANE_IN ? c->spi_in : c->spi_out;
+	row->spi = dir == HALF_IN ? c->spi_in : c->spi_out;
 	row->slot = p->slot;
 	row->generation = p->generation;
 	row->reqid = c->reqid;
@@ -58,14 +38,13 @@ static void fill_row(struct engine *e, const struct sa_pair *p, const struct eng
 	row->integ = c->suite->integ;
 	if (c->conf->sha256_96 && row->integ == AUTH_HMAC_SHA2_256_128)
 		row->integ = AUTH_HMAC_SHA2_256_96;
-	row->worker = worker_of(e, p->slot);
-	if (dir == PLANE_IN)
+	if (dir == HALF_IN)
 		row->replay_window = (uint16_t)(c->conf->replay_window > REPLAY_WINDOW_MAX
 							? REPLAY_WINDOW_MAX
 							: c->conf->replay_window);
 	row->protocol = PROTO_ESP;
 	row->mode = c->mode == CONF_MODE_TRANSPORT ? XS_TRANSPORT : XS_TUNNEL;
-	row->engine = XS_ENGINE_DATAPLANE;
+	row->engine = p->backend->engine;
 	row->esn = c->suite->esn;
 	row->child_id = c->child_id;
 	row->ike_id = c->ike_id;
@@ -73,101 +52,45 @@ static void fill_row(struct engine *e, const struct sa_pair *p, const struct eng
 	row->expires_ns = c->life_s ? now + c->life_s * 1000000000ULL : 0;
 	policy_name(row->conn, c->conn);
 	policy_name(row->child, c->child);
+	p->backend->fill_row(e, p, dir, row);
 }
 
-static uint32_t fill_ts(struct plane_ts *out, const struct ts_list *in)
-{
-	for (unsigned int i = 0; i < in->n; i++) {
-		const struct ts *t = &in->ts[i];
-
-		memset(&out[i], 0, sizeof(out[i]));
-		addr_to_mapped(&t->lo, out[i].lo);
-		addr_to_mapped(&t->hi, out[i].hi);
-		out[i].port_lo = t->port_lo;
-		out[i].port_hi = t->port_hi;
-		out[i].protocol = t->protocol;
-		out[i].family = t->lo.family;
-	}
-	return in->n;
-}
-
-static void fill_add(struct plane_sa_add *m, const struct xs_sa *row, const struct engine_child *c,
-		     enum plane_direction dir, const struct secret *encr, const struct secret *integ)
-{
-	memset(m, 0, sizeof(*m));
-	m->hdr.type = PLANE_SA_ADD;
-	m->slot = row->slot;
-	m->generation = row->generation;
-	m->spi = row->spi;
-	m->direction = (uint8_t)dir;
-	m->mode = row->mode;
-	m->esn = row->esn;
-	m->copy_df = c->conf->copy_df;
-	m->copy_ecn = c->conf->copy_ecn;
-	m->copy_dscp = dir == PLANE_OUT ? c->conf->copy_dscp_out : c->conf->copy_dscp_in;
-	m->encr = row->encr;
-	m->encr_bits = row->encr_bits;
-	m->integ = row->integ;
-	m->replay_window = row->replay_window;
-	m->sport = row->sport;
-	m->dport = row->dport;
-	m->worker = row->worker;
-	m->tfc = c->no_tfc ? 0 : c->conf->tfc_padding; /* RFC 7296 1.3.1 */
-	_Static_assert((int)CHILD_TFC_MTU == (int)PLANE_TFC_MTU, "largest padding");
-	memcpy(m->src, row->src.b, sizeof(m->src));
-	memcpy(m->dst, row->dst.b, sizeof(m->dst));
-	m->soft_bytes = c->soft_bytes;
-	m->hard_bytes = c->hard_bytes;
-	m->soft_packets = c->soft_packets;
-	m->hard_packets = c->hard_packets;
-	m->n_local = fill_ts(m->ts, c->ts_local);
-	m->n_remote = fill_ts(m->ts + m->n_local, c->ts_remote);
-	m->encr_key_len = (uint32_t)encr->n;
-	m->integ_key_len = (uint32_t)integ->n;
-	if (encr->n)
-		memcpy(m->encr_key, encr->p, encr->n);
-	if (integ->n)
-		memcpy(m->integ_key, integ->p, integ->n);
-}
-
-static int put_rows(struct engine *e, struct sa_pair *p, enum plane_direction dir, uint32_t policy)
+static int put_rows(struct engine *e, struct sa_pair *p, enum half_dir dir, uint32_t policy)
 {
 	struct sa_half *h = &p->half[dir];
-	int err = dir == PLANE_IN ? xs_sa_in_put(&e->maps, &h->row, policy)
+	int err = dir == HALF_IN ? xs_sa_in_put(&e->maps, &h->row, policy)
 				  : xs_sa_out_put(&e->maps, &h->row);
 
 	h->rows = !err;
 	return err;
 }
 
-static int install_end(struct install *in, int error, const struct plane_ack *ack)
+static int install_end(struct sa_install *in, int error, bool held, const char *text)
 {
 	struct sa_pair *p = pair_find(in->e, in->sa);
-	struct sa_half *h = p ? &p->half[in->direction] : NULL;
+	struct sa_half *h = p ? &p->half[in->dir] : NULL;
 	int err;
 
 	if (!h || h->state != HALF_ADDING)
 		return -ECANCELED;
-	if (error && ack) {
-		log_limited(&in->e->refused_budget, LOG_CHILD, 1, "the dataplane refused SA %08x: %s", h->row.spi,
-			 ack->text[0] ? ack->text : strerror(-error));
+	if (error && !held) {
+		log_limited(&in->e->refused_budget, LOG_CHILD, 1, "the %s refused SA %08x: %s", p->backend->name,
+			    h->row.spi, text[0] ? text : strerror(-error));
 		h->state = HALF_NONE;
 		return error;
 	}
 	h->state = HALF_HELD;
 	/* Nobody knows whether it was added before the connection broke: it goes. */
-	err = error ? error : put_rows(in->e, p, in->direction, in->policy);
+	err = error ? error : put_rows(in->e, p, in->dir, in->policy);
 	if (err)
-		pair_drop_half(in->e, p, in->direction);
+		pair_drop_half(in->e, p, in->dir);
 	return err;
 }
 
-static void on_added(void *ctx, int error, const struct plane_ack *ack)
+void install_answered(struct sa_install *in, int error, bool held, const char *text)
 {
-	struct install *in = ctx;
-
 	if (!in->e->closing) {
-		int err = install_end(in, error, ack);
+		int err = install_end(in, error, held, text);
 
 		in->done(in->ctx, in->ref, in->tag, err);
 	}
@@ -189,7 +112,7 @@ static const struct policy_set *earlier_set(struct engine *e, const struct engin
 }
 
 static int check(const struct engine *e, const struct ike_authenticated *proof,
-		 const struct sa_pair *p, const struct engine_child *c, enum plane_direction dir,
+		 const struct sa_pair *p, const struct engine_child *c, enum half_dir dir,
 		 const struct secret *encr, const struct secret *integ)
 {
 	if (!proven(proof, c))
@@ -203,7 +126,7 @@ static int check(const struct engine *e, const struct ike_authenticated *proof,
 		return -EINVAL;
 	if (c->encap && (!c->local.port || !c->remote.port))
 		return -EINVAL;
-	if (dir == PLANE_IN ? slots_spi(e->slots, p->slot, c->spi_in) != c->spi_in : !c->spi_out)
+	if (dir == HALF_IN ? slots_spi(e->slots, p->slot, c->spi_in) != c->spi_in : !c->spi_out)
 		return -EINVAL;
 	if (!c->ts_local->n || !c->ts_remote->n || c->ts_local->n > PLANE_TS_MAX ||
 	    c->ts_remote->n > PLANE_TS_MAX)
@@ -215,12 +138,11 @@ static int check(const struct engine *e, const struct ike_authenticated *proof,
 }
 
 static int add_half(struct engine *e, struct sa_pair *p, const struct engine_child *c,
-		    enum plane_direction dir, const struct secret *encr, const struct secret *integ,
-		    struct install *in)
+		    enum half_dir dir, const struct secret *encr, const struct secret *integ,
+		    struct sa_install *in)
 {
 	const struct policy_set *s = earlier_set(e, c);
 	struct sa_half *h = &p->half[dir];
-	union plane_msg m;
 	int err;
 
 	fill_row(e, p, c, dir, &h->row);
@@ -229,20 +151,18 @@ static int add_half(struct engine *e, struct sa_pair *p, const struct engine_chi
 		h->row.bundle = s->bundle;
 		in->policy = s->id[0];
 	}
-	fill_add(&m.add, &h->row, c, dir, encr, integ);
-	err = plane_client_request(e->plane, &m, sizeof(m.add), on_added, in);
-	secret_wipe(&m, sizeof(m));
+	err = p->backend->add(e, p, c, dir, encr, integ, in);
 	if (!err)
 		h->state = HALF_ADDING;
 	return err;
 }
 
 static int install(struct engine *e, const struct ike_authenticated *proof, struct engine_sa sa,
-		   const struct engine_child *c, enum plane_direction dir, struct secret *encr,
-		   struct secret *integ, const struct install *how)
+		   const struct engine_child *c, enum half_dir dir, struct secret *encr,
+		   struct secret *integ, const struct sa_install *how)
 {
 	struct sa_pair *p = pair_find(e, sa);
-	struct install *in = NULL;
+	struct sa_install *in = NULL;
 	int err = check(e, proof, p, c, dir, encr, integ);
 
 	if (!err) {
@@ -269,30 +189,29 @@ int engine_install_in(struct engine *e, const struct ike_authenticated *proof, s
 		      const struct engine_child *c, struct secret *encr, struct secret *integ,
 		      engine_done_fn done, void *ctx, struct sa_ref ref, uint64_t tag)
 {
-	const struct install how = {.e = e, .sa = sa, .direction = PLANE_IN, .done = done, .ctx = ctx,
+	const struct sa_install how = {.e = e, .sa = sa, .dir = HALF_IN, .done = done, .ctx = ctx,
 				    .ref = ref, .tag = tag};
 
-	return install(e, proof, sa, c, PLANE_IN, encr, integ, &how);
+	return install(e, proof, sa, c, HALF_IN, encr, integ, &how);
 }
 
 int engine_install_out(struct engine *e, const struct ike_authenticated *proof, struct engine_sa sa,
 		       const struct engine_child *c, struct secret *encr, struct secret *integ,
 		       engine_done_fn done, void *ctx, struct sa_ref ref, uint64_t tag)
 {
-	const struct install how = {.e = e, .sa = sa, .direction = PLANE_OUT, .done = done, .ctx = ctx,
+	const struct sa_install how = {.e = e, .sa = sa, .dir = HALF_OUT, .done = done, .ctx = ctx,
 				    .ref = ref, .tag = tag};
 
-	return install(e, proof, sa, c, PLANE_OUT, encr, integ, &how);
+	return install(e, proof, sa, c, HALF_OUT, encr, integ, &how);
 }
 
 /* The same pair, seen from another place: each half's rows and its SA. */
-static int move_half(struct engine *e, struct sa_pair *p, enum plane_direction dir,
+static int move_half(struct engine *e, struct sa_pair *p, enum half_dir dir,
 		     const struct endpoint *local, const struct endpoint *remote)
 {
-	const struct endpoint *src = dir == PLANE_IN ? remote : local;
-	const struct endpoint *dst = dir == PLANE_IN ? local : remote;
+	const struct endpoint *src = dir == HALF_IN ? remote : local;
+	const struct endpoint *dst = dir == HALF_IN ? local : remote;
 	struct sa_half *h = &p->half[dir];
-	union plane_msg m;
 	int err;
 
 	if (h->state != HALF_HELD || !h->rows)
@@ -301,16 +220,7 @@ static int move_half(struct engine *e, struct sa_pair *p, enum plane_direction d
 	addr_to_mapped(&dst->ip, h->row.dst.b);
 	h->row.sport = p->encap ? src->port : 0;
 	h->row.dport = p->encap ? dst->port : 0;
-	memset(&m.move, 0, sizeof(m.move));
-	m.move.hdr.type = PLANE_SA_MOVE;
-	m.move.slot = p->slot;
-	m.move.generation = p->generation;
-	m.move.direction = (uint8_t)dir;
-	m.move.sport = h->row.sport;
-	m.move.dport = h->row.dport;
-	memcpy(m.move.src, h->row.src.b, sizeof(m.move.src));
-	memcpy(m.move.dst, h->row.dst.b, sizeof(m.move.dst));
-	err = plane_client_request(e->plane, &m, sizeof(m.move), NULL, NULL);
+	err = p->backend->move(e, p, dir);
 	if (err)
 		return err;
 	return put_rows(e, p, dir, p->set ? p->set->id[0] : 0);
@@ -327,6 +237,6 @@ int engine_move(struct engine *e, struct engine_sa sa, const struct endpoint *lo
 	if (local->ip.family != remote->ip.family)
 		return -EINVAL;
 	/* inbound first: what the peer sends from its new place must find us */
-	err = move_half(e, p, PLANE_IN, local, remote);
-	return err ? err : move_half(e, p, PLANE_OUT, local, remote);
+	err = move_half(e, p, HALF_IN, local, remote);
+	return err ? err : move_half(e, p, HALF_OUT, local, remote);
 }

@@ -11,14 +11,14 @@
  * SAs that an earlier agent left carry traffic until their time is over or a new pair of the same
  * child stands in their place. What becomes of its policies: inherited.c.
  */
-static int remember(struct engine *e, const struct xs_sa *row, enum plane_direction dir)
+static int remember(struct engine *e, const struct xs_sa *row, enum half_dir dir)
 {
 	struct sa_pair *p;
 
-	if (!row->slot || row->slot >= e->maps.sa_slots)
+	if (!row->slot || row->slot >= e->maps.sa_slots || !backend_of(row->engine))
 		return -EINVAL;
 	p = e->pair[row->slot];
-	if (p && p->generation != row->generation)
+	if (p && (p->generation != row->generation || p->backend != backend_of(row->engine)))
 		return -EINVAL;
 	if (!p) {
 		int err = slots_reserve(e->slots, row->slot, row->generation);
@@ -28,6 +28,7 @@ static int remember(struct engine *e, const struct xs_sa *row, enum plane_direct
 		p = pair_new(e, row->slot, row->generation);
 		if (!p)
 			return -ENOMEM;
+		p->backend = backend_of(row->engine);
 		p->inherited = true;
 		e->n_inherited++;
 	}
@@ -61,7 +62,7 @@ static int read_in(void *ctx, const struct xs_sa *row)
 	struct reading *r = ctx;
 	bool fits = row->slot < r->e->maps.sa_slots &&
 		    r->e->maps.sa_slot[row->slot].spi == row->spi;
-	int err = fits ? remember(r->e, row, PLANE_IN) : -EINVAL;
+	int err = fits ? remember(r->e, row, HALF_IN) : -EINVAL;
 
 	return err == -EINVAL || err == -EBUSY ? keep_bad(r, row) : err;
 }
@@ -69,7 +70,7 @@ static int read_in(void *ctx, const struct xs_sa *row)
 static int read_out(void *ctx, const struct xs_sa *row)
 {
 	struct reading *r = ctx;
-	int err = remember(r->e, row, PLANE_OUT);
+	int err = remember(r->e, row, HALF_OUT);
 
 	return err == -EINVAL || err == -EBUSY ? keep_bad(r, row) : err;
 }
@@ -83,7 +84,7 @@ static void join(void *ctx, struct policy_set *s)
 	struct sa_pair *p = word ? pair_find(e, sa) : NULL;
 
 	e->inherited_policies = true;
-	if (p && s->action == XS_PROTECT && p->half[PLANE_OUT].rows) {
+	if (p && s->action == XS_PROTECT && p->half[HALF_OUT].rows) {
 		s->owner = p;
 		pair_join_set(p, s);
 	} else if (s->action == XS_PROTECT) {
@@ -116,7 +117,7 @@ int orphans_load(struct engine *e)
 
 static bool same_child(const struct sa_pair *a, const struct sa_pair *b)
 {
-	const struct xs_sa *x = &a->half[PLANE_OUT].row, *y = &b->half[PLANE_OUT].row;
+	const struct xs_sa *x = &a->half[HALF_OUT].row, *y = &b->half[HALF_OUT].row;
 
 	return !memcmp(x->conn, y->conn, sizeof(x->conn)) &&
 	       !memcmp(x->child, y->child, sizeof(x->child)) &&
@@ -139,16 +140,16 @@ void orphans_replaced(struct engine *e, const struct sa_pair *by, struct sa_pair
 			if (p->set && p->set->inherited && set_stands_for(by->set, p->set))
 				p->set->rest = 0;
 			log_line(LOG_KERNEL, 1, "Child SA %08x of an earlier agent is replaced",
-				 p->half[PLANE_IN].row.spi);
+				 p->half[HALF_IN].row.spi);
 		}
 	}
 }
 
 void orphan_expire(struct engine *e, struct sa_pair *p)
 {
-	const struct sa_half *h = &p->half[p->half[PLANE_OUT].rows ? PLANE_OUT : PLANE_IN];
+	const struct sa_half *h = &p->half[p->half[HALF_OUT].rows ? HALF_OUT : HALF_IN];
 	struct engine_event ev = {.kind = ENGINE_ORPHAN_EXPIRED, .sa = pair_handle(p),
-				  .spi = p->half[PLANE_IN].row.spi};
+				  .spi = p->half[HALF_IN].row.spi};
 
 	memcpy(ev.conn, h->row.conn, XS_NAME_LEN);
 	memcpy(ev.child, h->row.child, XS_NAME_LEN);
@@ -157,7 +158,7 @@ void orphan_expire(struct engine *e, struct sa_pair *p)
 	engine_tell(e, &ev);
 }
 
-void orphans_lost(struct engine *e)
+void orphans_lost(struct engine *e, const struct engine_backend *b)
 {
 	unsigned int n = 0;
 
@@ -165,7 +166,7 @@ void orphans_lost(struct engine *e)
 		struct sa_pair *p = e->pair[i];
 		struct policy_set *s;
 
-		if (!p || !p->inherited || p->leaving)
+		if (!p || !p->inherited || p->leaving || p->backend != b)
 			continue;
 		/* Closed until somebody connects it again: the first packet asks for that. */
 		s = p->retire_ms ? NULL : p->set;
@@ -176,7 +177,7 @@ void orphans_lost(struct engine *e)
 		n++;
 	}
 	if (n)
-		log_line(LOG_KERNEL, 1, "%u Child SAs of an earlier agent are gone with its dataplane", n);
+		log_line(LOG_KERNEL, 1, "%u Child SAs of an earlier agent are gone with its %s", n, b->name);
 }
 
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
@@ -196,7 +197,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 		left--;
 		if (p->leaving)
 			continue;
-		expires = p->half[PLANE_IN].row.expires_ns;
+		expires = p->half[HALF_IN].row.expires_ns;
 		if (p->retire_ms && p->retire_ms <= now) {
 			pair_leave_set(e, p, false);
 			pair_go(e, p);
@@ -233,12 +234,12 @@ unsigned int engine_orphans(struct engine *e, struct engine_orphan *out, unsigne
 		if (p->leaving || p->retire_ms)
 			continue;
 		if (n < max) {
-			in = &p->half[PLANE_IN].row;
-			any = &p->half[p->half[PLANE_OUT].rows ? PLANE_OUT : PLANE_IN].row;
+			in = &p->half[HALF_IN].row;
+			any = &p->half[p->half[HALF_OUT].rows ? HALF_OUT : HALF_IN].row;
 			out[n] = (struct engine_orphan){
 				.sa = pair_handle(p),
 				.spi_in = in->spi,
-				.spi_out = p->half[PLANE_OUT].row.spi,
+				.spi_out = p->half[HALF_OUT].row.spi,
 				.expires_ns = any->expires_ns,
 			};
 			memcpy(out[n].conn, any->conn, XS_NAME_LEN);

@@ -61,6 +61,7 @@ struct sa_pair *pair_new(struct engine *e, uint32_t slot, uint32_t generation)
 		return NULL;
 	p->slot = slot;
 	p->generation = generation;
+	p->backend = &plane_backend;
 	e->pair[slot] = p;
 	e->n_pairs++;
 	return p;
@@ -68,18 +69,18 @@ struct sa_pair *pair_new(struct engine *e, uint32_t slot, uint32_t generation)
 
 uint64_t pair_word(const struct sa_pair *p)
 {
-	const struct xs_sa *row = &p->half[PLANE_OUT].row;
+	const struct xs_sa *row = &p->half[HALF_OUT].row;
 
 	return XS_BUNDLE(p->slot, p->generation, row->worker, row->engine);
 }
 
 static void forget_when_empty(struct engine *e, struct sa_pair *p)
 {
-	if (!p->leaving || p->half[PLANE_IN].state != HALF_NONE ||
-	    p->half[PLANE_OUT].state != HALF_NONE)
+	if (!p->leaving || p->half[HALF_IN].state != HALF_NONE ||
+	    p->half[HALF_OUT].state != HALF_NONE)
 		return;
 	if (p->due)
-		TAILQ_REMOVE(&e->due, p, next_due);
+		TAILQ_REMOVE(&e->due[p->backend->engine], p, next_due);
 	slots_release(e->slots, engine_now_ms(), p->slot, p->generation);
 	e->pair[p->slot] = NULL;
 	e->n_pairs--;
@@ -90,7 +91,7 @@ static void forget_when_empty(struct engine *e, struct sa_pair *p)
 
 void pair_set_mtu(struct engine *e, struct sa_pair *p, uint16_t mtu)
 {
-	struct sa_half *h = &p->half[PLANE_OUT];
+	struct sa_half *h = &p->half[HALF_OUT];
 	int err;
 
 	h->row.mtu = mtu;
@@ -106,92 +107,63 @@ void pair_set_mtu(struct engine *e, struct sa_pair *p, uint16_t mtu)
 }
 
 /* ---- taking down ---------------------------------------------------------------------------- */
-struct removal {
-	struct engine *e;
-	struct engine_sa sa;
-	enum plane_direction direction;
-};
-
 static void be_due(struct engine *e, struct sa_pair *p)
 {
 	if (p->due)
 		return;
 	p->due = true;
-	TAILQ_INSERT_TAIL(&e->due, p, next_due);
+	TAILQ_INSERT_TAIL(&e->due[p->backend->engine], p, next_due);
 }
 
-static void on_removed(void *ctx, int error, const struct plane_ack *ack)
+void removal_answered(struct engine *e, const struct sa_removal *r)
 {
-	struct removal *r = ctx;
-	struct engine *e = r->e;
 	struct sa_pair *p = pair_at(e, r->sa);
-	struct sa_half *h = p ? &p->half[r->direction] : NULL;
+	struct sa_half *h = p ? &p->half[r->dir] : NULL;
 
-	if (h)
-		h->asked = false;
-	if (h && ack && h->state == HALF_DROPPING) {
-		h->state = HALF_NONE;
-		log_line(LOG_CHILD, 2, "ESP %s %08x ended with %llu packets, %llu bytes%s%s",
-			 r->direction == PLANE_IN ? "in" : "out", h->row.spi,
-			 (unsigned long long)ack->packets, (unsigned long long)ack->bytes,
-			 error ? ": " : "", error ? ack->text : "");
-		forget_when_empty(e, p);
-	} else if (h && h->state == HALF_DROPPING) {
+	if (!h)
+		return;
+	h->asked = false;
+	if (h->state != HALF_DROPPING)
+		return;
+	if (!r->gone) {
 		be_due(e, p);
+		return;
 	}
-	free(r);
-	if (ack)
-		pairs_ask_due(e);
-}
-
-static int ask_removal(struct engine *e, struct sa_pair *p, enum plane_direction dir)
-{
-	union plane_msg m;
-	struct removal *r = malloc(sizeof(*r));
-	int err;
-
-	if (!r)
-		return -ENOMEM;
-	*r = (struct removal){.e = e, .sa = pair_handle(p), .direction = dir};
-	memset(&m.del, 0, sizeof(m.del));
-	m.del.hdr.type = PLANE_SA_DEL;
-	m.del.slot = p->slot;
-	m.del.generation = p->generation;
-	m.del.direction = (uint8_t)dir;
-	err = plane_client_request(e->plane, &m, sizeof(m.del), on_removed, r);
-	if (err)
-		free(r);
-	else
-		p->half[dir].asked = true;
-	return err;
+	h->state = HALF_NONE;
+	log_line(LOG_CHILD, 2, "ESP %s %08x ended with %llu packets, %llu bytes%s%s",
+		 r->dir == HALF_IN ? "in" : "out", h->row.spi, (unsigned long long)r->packets,
+		 (unsigned long long)r->bytes, r->text[0] ? ": " : "", r->text);
+	forget_when_empty(e, p);
 }
 
 static int ask_halves(struct engine *e, struct sa_pair *p)
 {
-	for (int dir = PLANE_IN; dir <= PLANE_OUT; dir++) {
+	for (int dir = HALF_IN; dir <= HALF_OUT; dir++) {
 		int err;
 
 		if (p->half[dir].state != HALF_DROPPING || p->half[dir].asked)
 			continue;
-		err = ask_removal(e, p, (enum plane_direction)dir);
+		err = p->backend->del(e, p, (enum half_dir)dir);
 		if (err)
 			return err;
+		p->half[dir].asked = true;
 	}
 	return 0;
 }
 
 /* Thousands of SAs may go at once, more than the dataplane's queue takes: each answer makes room. */
-void pairs_ask_due(struct engine *e)
+void pairs_ask_due(struct engine *e, const struct engine_backend *b)
 {
+	struct sa_pairs *due = &e->due[b->engine];
 	struct sa_pair *p;
 
-	while ((p = TAILQ_FIRST(&e->due)) && !ask_halves(e, p)) {
-		TAILQ_REMOVE(&e->due, p, next_due);
+	while ((p = TAILQ_FIRST(due)) && !ask_halves(e, p)) {
+		TAILQ_REMOVE(due, p, next_due);
 		p->due = false;
 	}
 }
 
-static void drop_rows(struct engine *e, struct sa_pair *p, enum plane_direction dir)
+static void drop_rows(struct engine *e, struct sa_pair *p, enum half_dir dir)
 {
 	struct sa_half *h = &p->half[dir];
 	int err;
@@ -199,13 +171,13 @@ static void drop_rows(struct engine *e, struct sa_pair *p, enum plane_direction 
 	if (!h->rows)
 		return;
 	h->rows = false;
-	err = dir == PLANE_IN ? xs_sa_in_del(&e->maps, h->row.spi) : xs_sa_out_del(&e->maps, p->slot);
+	err = dir == HALF_IN ? xs_sa_in_del(&e->maps, h->row.spi) : xs_sa_out_del(&e->maps, p->slot);
 	if (err && err != -ENOENT)
 		log_line(LOG_KERNEL, 1, "row of SA %08x cannot be deleted: %s", h->row.spi,
 			 strerror(-err));
 }
 
-void pair_drop_half(struct engine *e, struct sa_pair *p, enum plane_direction dir)
+void pair_drop_half(struct engine *e, struct sa_pair *p, enum half_dir dir)
 {
 	struct sa_half *h = &p->half[dir];
 
@@ -214,14 +186,14 @@ void pair_drop_half(struct engine *e, struct sa_pair *p, enum plane_direction di
 		return;
 	h->state = HALF_DROPPING;
 	be_due(e, p);
-	pairs_ask_due(e);
+	pairs_ask_due(e, p->backend);
 }
 
 void pair_go(struct engine *e, struct sa_pair *p)
 {
 	p->leaving = true;
-	pair_drop_half(e, p, PLANE_OUT);
-	pair_drop_half(e, p, PLANE_IN);
+	pair_drop_half(e, p, HALF_OUT);
+	pair_drop_half(e, p, HALF_IN);
 	forget_when_empty(e, p);
 }
 
@@ -239,7 +211,7 @@ struct sa_pair *set_heir(const struct policy_set *s)
 	struct sa_pair *p;
 
 	TAILQ_FOREACH(p, &s->members, member)
-		if (p->half[PLANE_OUT].rows)
+		if (p->half[HALF_OUT].rows)
 			return p;
 	return NULL;
 }
@@ -280,8 +252,8 @@ void pair_leave_set(struct engine *e, struct sa_pair *p, bool trap)
 		set_go(e, s);
 }
 
-/* ---- the dataplane came back ------------------------------------------------------------------ */
-static void half_lost(struct engine *e, struct sa_pair *p, enum plane_direction dir)
+/* ---- a back end that lost what it held ---------------------------------------------------------- */
+static void half_lost(struct engine *e, struct sa_pair *p, enum half_dir dir)
 {
 	struct sa_half *h = &p->half[dir];
 
@@ -295,14 +267,14 @@ static void pair_lost(struct engine *e, struct sa_pair *p)
 	/* Closed at once: the policies protect, and there is nothing to do it with. */
 	if (p->set && p->set->owner == p)
 		policy_set_protect(e->policies, p->set, 0);
-	half_lost(e, p, PLANE_IN);
-	half_lost(e, p, PLANE_OUT);
+	half_lost(e, p, HALF_IN);
+	half_lost(e, p, HALF_OUT);
 	forget_when_empty(e, p);
 }
 
-void pairs_lost(struct engine *e)
+void pairs_lost(struct engine *e, const struct engine_backend *b)
 {
 	for (uint32_t i = 1; e->n_pairs && i < e->maps.sa_slots; i++)
-		if (e->pair[i])
+		if (e->pair[i] && e->pair[i]->backend == b)
 			pair_lost(e, e->pair[i]);
 }

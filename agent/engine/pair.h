@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/gateway_conf.h"
+#include "backend.h"
 #include "engine.h"
 #include "local_addrs.h"
 #include "plane_client.h"
@@ -12,14 +13,14 @@
 
 /*
  * The engine from inside: one record a slot, two halves each. A half exists in three places, and
- * they change in this order: the dataplane holds the SA, then the rows lead to it, then the bundle
- * word does. Taking down goes the other way round.
+ * they change in this order: the back end holds the SA, then the rows lead to it, then the bundle
+ * word does. Taking down goes the other way round. A pair has one back end for its life.
  */
 enum half_state {
 	HALF_NONE,
-	HALF_ADDING,   /* PLANE_SA_ADD is under way */
-	HALF_HELD,     /* the dataplane has it */
-	HALF_DROPPING, /* it may have it and must not: PLANE_SA_DEL is due, or under way when `asked` */
+	HALF_ADDING,   /* the back end was asked to add it */
+	HALF_HELD,     /* it has it */
+	HALF_DROPPING, /* it may have it and must not: removal is due, or under way when `asked` */
 };
 
 struct sa_half {
@@ -31,14 +32,15 @@ struct sa_half {
 
 struct sa_pair {
 	uint32_t slot, generation;
-	struct sa_half half[2]; /* by enum plane_direction */
+	struct sa_half half[2]; /* by enum half_dir */
+	const struct engine_backend *backend;
 	bool encap;
 	bool leaving;	    /* nobody's any more: goes when both halves are HALF_NONE */
 	bool inherited;	    /* an earlier agent's */
 	uint64_t retire_ms; /* inherited and replaced: removed then; 0 = not */
 	struct policy_set *set;
 	TAILQ_ENTRY(sa_pair) member; /* of set */
-	bool due;		     /* on engine.due */
+	bool due;		     /* on engine.due of its back end */
 	TAILQ_ENTRY(sa_pair) next_due;
 };
 
@@ -59,7 +61,7 @@ struct engine {
 	uint32_t workers;
 	struct sa_pair **pair; /* by slot */
 	uint32_t n_pairs, n_inherited;
-	struct sa_pairs due; /* have a PLANE_SA_DEL that could not be asked yet */
+	struct sa_pairs due[ENGINE_BACKENDS]; /* have a removal that could not be asked yet */
 	int lock_fd;	     /* of the pin directory: one agent */
 	bool open;	     /* the maps are ours */
 	bool closing;	     /* answers reach nobody any more */
@@ -75,14 +77,14 @@ void engine_tell(struct engine *e, const struct engine_event *ev);
 /* The live pair of this slot and generation, or NULL. */
 struct sa_pair *pair_find(struct engine *e, struct engine_sa sa);
 struct engine_sa pair_handle(const struct sa_pair *p);
-/* An empty record for a slot that slots.h says is ours; NULL and errno. */
+/* An empty record for a slot that slots.h says is ours, of the first back end; NULL and errno. */
 struct sa_pair *pair_new(struct engine *e, uint32_t slot, uint32_t generation);
 /* What a bundle holds to encrypt with this pair. */
 uint64_t pair_word(const struct sa_pair *p);
 /* The dataplane says how large an inner packet may be: into the row that people read. */
 void pair_set_mtu(struct engine *e, struct sa_pair *p, uint16_t mtu);
 /* Takes the rows of one half away, then its SA; pair_go does both halves and forgets the pair in the end. */
-void pair_drop_half(struct engine *e, struct sa_pair *p, enum plane_direction dir);
+void pair_drop_half(struct engine *e, struct sa_pair *p, enum half_dir dir);
 void pair_go(struct engine *e, struct sa_pair *p);
 /* Takes the pair out of its policy set; when it was the one in force another member follows, or the
  * policies rest (`trap`, or what the set rests as) or go. */
@@ -92,18 +94,18 @@ void pair_join_set(struct sa_pair *p, struct policy_set *s);
 struct sa_pair *set_heir(const struct policy_set *s);
 /* Deletes a set; its members live on without policies. */
 void set_go(struct engine *e, struct policy_set *s);
-/* The dataplane is there. A new instance holds nothing: halves that were held are lost. The same one still holds
- * what it was not told to remove. */
-void pairs_lost(struct engine *e);
-void pairs_ask_due(struct engine *e);
+/* The back end holds nothing any more: halves that were held are lost. */
+void pairs_lost(struct engine *e, const struct engine_backend *b);
+/* The back end is there, or has room again: asks it for what it was not told to remove yet. */
+void pairs_ask_due(struct engine *e, const struct engine_backend *b);
 
 /* orphans.c: rows into records, then a timer that ends them. 0 or -errno. */
 int orphans_load(struct engine *e);
 int orphans_watch(struct engine *e);
 /* A new pair is in force: inherited ones it replaces go after the grace. */
 void orphans_replaced(struct engine *e, const struct sa_pair *by, struct sa_pair *owner_before);
-/* They died with the dataplane that held them. */
-void orphans_lost(struct engine *e);
+/* They died with the back end that held them. */
+void orphans_lost(struct engine *e, const struct engine_backend *b);
 void orphan_expire(struct engine *e, struct sa_pair *p);
 
 /* inherited.c: do policies of the same child select any packet that an older set selects? Not true of the set itself. */

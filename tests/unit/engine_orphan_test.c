@@ -217,8 +217,8 @@ static void trap_of_an_earlier_agent_is_claimed(void **state)
 /* A row that points nowhere, as after a death between two writes, is cleaned away. */
 static void half_written_rows_are_cleaned(void **state)
 {
-	struct xs_sa row = {.spi = 0x1000 | 9, .slot = 9, .generation = 5};
-	struct xs_sa wrong = {.spi = 0x2000 | 9, .slot = 9, .generation = 6};
+	struct xs_sa row = {.spi = 0x1000 | 9, .slot = 9, .generation = 5, .engine = XS_ENGINE_DATAPLANE};
+	struct xs_sa wrong = {.spi = 0x2000 | 9, .slot = 9, .generation = 6, .engine = XS_ENGINE_DATAPLANE};
 
 	(void)state;
 	ENV_NEEDED();

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "engine.h"
+
+/*
+ * Who does the ciphers: what an engine must be able to do for the slots, rows, bundles and policies that all engines
+ * share. A back end holds SAs, a half at a time; it writes no rows and decides nothing about policies. Answers come
+ * by install_answered and removal_answered (install.c, pair.c), each exactly once.
+ */
+struct engine;
+struct sa_pair;
+
+enum half_dir { HALF_IN, HALF_OUT };
+
+/* A half on its way into a back end: what was asked, and by whom. */
+struct sa_install {
+	struct engine *e;
+	struct engine_sa sa;
+	enum half_dir dir;
+	uint32_t policy;
+	engine_done_fn done;
+	void *ctx;
+	struct sa_ref ref;
+	uint64_t tag;
+};
+
+struct engine_backend {
+	const char *name;
+	enum xs_engine engine; /* of rows and bundle words */
+	bool (*ready)(const struct engine *e);
+	/* What of a half's row is the back end's to say: worker, limits of its own. */
+	void (*fill_row)(struct engine *e, const struct sa_pair *p, enum half_dir dir, struct xs_sa *row);
+	/* Adds the SA of half[dir].row. 0: install_answered comes with `in`; -errno (-ENOTCONN: nobody there): never. */
+	int (*add)(struct engine *e, struct sa_pair *p, const struct engine_child *c, enum half_dir dir,
+		   const struct secret *encr, const struct secret *integ, struct sa_install *in);
+	/* 0: removal_answered comes; -errno: ask again later. */
+	int (*del)(struct engine *e, struct sa_pair *p, enum half_dir dir);
+	/* To the endpoints that half[dir].row has now. 0 or -errno. */
+	int (*move)(struct engine *e, struct sa_pair *p, enum half_dir dir);
+	void (*stat)(struct engine *e, struct sa_pair *p, struct engine_stat *out);
+	unsigned int (*waiting)(const struct engine *e); /* answers that are due */
+};
+
+extern const struct engine_backend plane_backend;
+
+enum { ENGINE_BACKENDS = 3 }; /* enum xs_engine; 0 is nobody */
+/* The back end that rows of this engine belong to; NULL: there is none. */
+const struct engine_backend *backend_of(uint8_t engine);
+
+/*
+ * The answer to add. `held` says what is known of the SA after an error: false: it is not there; true: it may be.
+ * Frees `in`, after its owner was told.
+ */
+void install_answered(struct sa_install *in, int error, bool held, const char *text);
+
+/* The answer to del: numbers at the end where they are known. */
+struct sa_removal {
+	struct engine_sa sa;
+	enum half_dir dir;
+	bool gone; /* false: nobody knows, it has to be asked for again */
+	uint64_t packets, bytes;
+	const char *text; /* of an error, or "" */
+};
+void removal_answered(struct engine *e, const struct sa_removal *r);
+
+/* plane_backend.c: the connection. 0 or -errno. */
+int plane_backend_open(struct engine *e, const struct gateway_conf *gw);
