@@ -218,8 +218,7 @@ struct xfrm_event {
 	union {
 		struct {
 			struct xf_selector sel; /* of the packet, one flow */
-			struct xfrm_policy_spec
-			    policy; /* without templates but the one that lacks an SA */
+			struct xfrm_policy_spec policy;
 			uint32_t index;
 			bool per_cpu;
 			uint32_t cpu;
