@@ -17,8 +17,7 @@ static int read_esp(const struct settings *s, const struct settings_key *key, vo
 static int read_ah(const struct settings *s, const struct settings_key *key, void *out,
 		   struct settings_error *err)
 {
-	(void)out;
-	return settings_err(err, s, key, "AH is not supported; use esp_proposals");
+	return conf_read_proposals(s, key, IKE_PROTO_AH, &((struct child_draft *)out)->ah, err);
 }
 
 static int read_local_ts(const struct settings *s, const struct settings_key *key, void *out,
@@ -313,18 +312,19 @@ static int read_child(const struct settings *s, const struct conn_conf *conn, st
 	if (rc < 0)
 		return rc;
 	inherit_if_ids(s, conn, c);
-	if (d->esp.n == 0)
+	if (d->ah.n && d->esp.n)
+		return settings_err(err, s, settings_key(s, "ah_proposals"),
+				    "there are esp_proposals, too: a CHILD_SA is of one protocol; use two children");
+	if (d->ah.n == 0 && d->esp.n == 0)
 		conf_proposals_default(IKE_PROTO_ESP, &d->esp);
 	rc = complete_limits(s, c, err);
-	if (rc == 0)
-		rc = child_check_engine(s, c, err);
 	if (rc < 0)
 		return rc;
-	c->proposals = proposals_keep(&d->esp);
+	c->proposals = proposals_keep(d->ah.n ? &d->ah : &d->esp);
 	c->local_ts = ts_keep(&d->local_ts);
 	c->remote_ts = ts_keep(&d->remote_ts);
 	if (c->proposals && c->local_ts && c->remote_ts)
-		return 0;
+		return child_check_engine(s, conn, c, err);
 	settings_err(err, s, NULL, "out of memory");
 	return -ENOMEM;
 }

@@ -91,7 +91,7 @@ struct child_conf {
 	char name[CONF_NAME_MAX];
 	const char *file; /* kept */
 	int line;
-	const struct proposals *proposals; /* kept; in order of preference; KE transforms: PFS groups */
+	const struct proposals *proposals; /* kept; in order of preference; all of ESP or all of AH; KE transforms: PFS groups */
 	/* When dynamic, selector 0 stands for our / their outer address: its family is 0, its protocol and
 	 * ports hold. */
 	const struct ts_list *local_ts, *remote_ts; /* kept: ts_list_copy, never a struct copy */
@@ -111,6 +111,12 @@ struct child_conf {
 	enum conf_engine engine;
 	struct conf_kernel kernel;
 };
+
+/* IKE_PROTO_ESP or IKE_PROTO_AH. */
+static inline enum ike_proto child_proto(const struct child_conf *c)
+{
+	return (enum ike_proto)c->proposals->p[0].proto;
+}
 
 /* The key of a child that no engine but the kernel can do, as the file names it; NULL when there is none. */
 const char *child_needs_kernel(const struct child_conf *c);

@@ -13,7 +13,7 @@
 /* A child being read: lists at full length. */
 struct child_draft {
 	struct child_conf child;
-	struct proposals esp;
+	struct proposals esp, ah; /* at most one of them */
 	struct ts_list local_ts, remote_ts;
 };
 
@@ -24,7 +24,8 @@ int conf_read_mark(const struct settings *s, const struct settings_key *key, str
 int conf_read_if_id(const struct settings *s, const struct settings_key *key, bool of_ike, struct conf_if_id *out,
 		    struct settings_error *err);
 /* What no engine can do together, of a child that is complete otherwise. -EINVAL and *err. */
-int child_check_engine(const struct settings *s, const struct child_conf *c, struct settings_error *err);
+int child_check_engine(const struct settings *s, const struct conn_conf *conn, const struct child_conf *c,
+		       struct settings_error *err);
 
 /* One connection with its children. 0, or a negative errno and *err filled. */
 int conn_read(const struct settings *s, struct conn_conf *c, struct settings_error *err);

@@ -84,6 +84,7 @@ const char *child_needs_kernel(const struct child_conf *c)
 		bool is;
 		const char *key;
 	} needs[] = {
+	    {child_proto(c) == IKE_PROTO_AH, "ah_proposals"},
 	    {k->offload != CONF_OFFLOAD_NO, "hw_offload"},
 	    {marked(&k->mark_in), "mark_in"},
 	    {marked(&k->mark_out), "mark_out"},
@@ -151,13 +152,31 @@ static int check_offload(const struct settings *s, const struct child_conf *c, s
 {
 	bool must = c->kernel.offload == CONF_OFFLOAD_CRYPTO || c->kernel.offload == CONF_OFFLOAD_PACKET;
 
+	if (must && child_proto(c) == IKE_PROTO_AH)
+		return settings_err(err, s, settings_key(s, "hw_offload"), "devices do ESP, not AH: use auto or no");
 	if (must && c->tfc_padding)
 		return settings_err(err, s, settings_key(s, "hw_offload"),
 				    "what a device encrypts cannot be padded: take tfc_padding away, or use auto");
 	return 0;
 }
 
-int child_check_engine(const struct settings *s, const struct child_conf *c, struct settings_error *err)
+static int check_ah(const struct settings *s, const struct conn_conf *conn, const struct child_conf *c,
+		    struct settings_error *err)
+{
+	const struct settings_key *key = settings_key(s, "ah_proposals");
+
+	if (child_proto(c) != IKE_PROTO_AH)
+		return 0;
+	if (conn->encap)
+		return settings_err(err, s, key,
+				    "the connection says encap = yes, and there is no AH in UDP: use esp_proposals");
+	if (c->tfc_padding)
+		return settings_err(err, s, settings_key(s, "tfc_padding"), "AH has no padding: take it away");
+	return 0;
+}
+
+int child_check_engine(const struct settings *s, const struct conn_conf *conn, const struct child_conf *c,
+		       struct settings_error *err)
 {
 	const char *need = child_needs_kernel(c);
 	int rc;
@@ -170,7 +189,9 @@ int child_check_engine(const struct settings *s, const struct child_conf *c, str
 		return settings_err(err, s, settings_key(s, "engine"),
 				    "the dataplane cannot do %s: use engine = kernel or auto, or take %s away", need,
 				    need);
-	rc = check_marks(s, c, err);
+	rc = check_ah(s, conn, c, err);
+	if (rc == 0)
+		rc = check_marks(s, c, err);
 	return rc < 0 ? rc : check_offload(s, c, err);
 }
 

@@ -12,7 +12,7 @@
 enum { KEYWORD_MAX = 32, PROPOSAL_TEXT_MAX = 512 };
 
 /*
- * RFC 8247 (IKE) and RFC 8221 (ESP): what MUST and SHOULD be there and nothing that they advise
+ * RFC 8247 (IKE) and RFC 8221 (ESP, AH): what MUST and SHOULD be there and nothing that they advise
  * against or expect to go (SHA1). As in RFC 7296 3.3 an AEAD stands in a proposal of its own.
  */
 static const char *const ike_default[] = {
@@ -24,6 +24,7 @@ static const char *const esp_default[] = {
     "aes128gcm16-aes256gcm16-chacha20poly1305-noesn",
     "aes256-aes128-sha256-noesn",
 };
+static const char *const ah_default[] = {"sha256-sha384-sha512-noesn"};
 
 /* A proposal being read; the keywords are kept to be named in messages. */
 struct draft {
@@ -49,7 +50,14 @@ static int fail(struct draft *d, const char *fmt, ...)
 
 static const char *proto_name(enum ike_proto proto)
 {
-	return proto == IKE_PROTO_IKE ? "IKE" : "ESP";
+	return proto == IKE_PROTO_IKE ? "IKE" : proto == IKE_PROTO_AH ? "AH" : "ESP";
+}
+
+static bool usable(const struct draft *d, const struct alg *a)
+{
+	if (d->proto == IKE_PROTO_AH && a->type == IKE_T_ENCR)
+		return false;
+	return d->proto == IKE_PROTO_IKE ? a->ike : a->esp;
 }
 
 static int add(struct draft *d, const struct alg *a)
@@ -72,8 +80,7 @@ static int unknown(struct draft *d, const char *word)
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; alg_at(i) && n < ALG_ROWS_MAX; i++)
-		if ((d->proto == IKE_PROTO_IKE ? alg_at(i)->ike : alg_at(i)->esp) &&
-		    !alg_at(i)->variant && !alg_at(i)->legacy)
+		if (usable(d, alg_at(i)) && !alg_at(i)->variant && !alg_at(i)->legacy)
 			known[n++] = alg_at(i)->name;
 	near = settings_nearest(word, known);
 	if (near)
@@ -93,7 +100,10 @@ static int take_keyword(struct draft *d, const char *word)
 			    "'%s' cannot be negotiated: write sha256, and sha256_96 = yes in the "
 			    "child",
 			    word);
-	if (d->proto == IKE_PROTO_IKE ? !a->ike : !a->esp)
+	/* RFC 4543 4 has it, but Linux, which does AH, has not. */
+	if (d->proto == IKE_PROTO_AH && a->mode == ALG_GMAC)
+		return fail(d, "no engine can do AH with '%s'", word);
+	if (!usable(d, a))
 		return fail(d, "'%s' cannot be used for %s", word, proto_name(d->proto));
 	if (a->legacy && !crypt_legacy_on())
 		return fail(d,
@@ -172,8 +182,17 @@ static int complete_esp(struct draft *d)
 	return d->has[IKE_T_ESN] ? 0 : take_keyword(d, "noesn");
 }
 
+static int complete_ah(struct draft *d)
+{
+	if (!d->has[IKE_T_INTEG])
+		return fail(d, "an integrity algorithm such as sha256 is missing");
+	return d->has[IKE_T_ESN] ? 0 : take_keyword(d, "noesn");
+}
+
 static int complete(struct draft *d)
 {
+	if (d->proto == IKE_PROTO_AH)
+		return complete_ah(d);
 	if (!d->has[IKE_T_ENCR])
 		return fail(d, "an encryption algorithm such as aes128gcm16 is missing");
 	/* RFC 7296 3.3: a responder chooses one of each type, and INTEG only fits one of the two
@@ -219,7 +238,7 @@ int conf_proposal(const char *text, enum ike_proto proto, struct proposals *out,
 	int rc;
 
 	if (strcmp(text, "default") == 0) {
-		if (out->n + 2 > IKE_PROPOSALS_MAX)
+		if (out->n + 2 > IKE_PROPOSALS_MAX) /* of IKE and ESP there are two */
 			return fail(&d, "more than %d proposals", IKE_PROPOSALS_MAX);
 		conf_proposals_default(proto, out);
 		return 0;
@@ -230,9 +249,11 @@ int conf_proposal(const char *text, enum ike_proto proto, struct proposals *out,
 
 void conf_proposals_default(enum ike_proto proto, struct proposals *out)
 {
-	const char *const *texts = proto == IKE_PROTO_IKE ? ike_default : esp_default;
+	const char *const *texts = proto == IKE_PROTO_IKE  ? ike_default
+				   : proto == IKE_PROTO_AH ? ah_default
+							   : esp_default;
 
-	for (unsigned int i = 0; i < 2; i++) {
+	for (unsigned int i = 0; i < (proto == IKE_PROTO_AH ? 1 : 2); i++) {
 		char err[128];
 		struct draft d = {.proto = proto, .err = err, .errlen = sizeof(err)};
 

@@ -157,7 +157,7 @@ void child_fields(struct vici_wr *v, const struct agent *a, const struct child_s
 	vici_kvf(v, "reqid", "%u", child->reqid);
 	vici_kv(v, "state", child_state_name(child->state));
 	vici_kv(v, "mode", mode_text(child->mode));
-	vici_kv(v, "protocol", "ESP");
+	vici_kv(v, "protocol", child->suite.ah ? "AH" : "ESP");
 	if (child->encap)
 		vici_kv(v, "encap", "yes");
 	vici_kvf(v, "spi-in", "%08x", child->spi_in);

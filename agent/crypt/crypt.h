@@ -56,6 +56,7 @@ int kdf_ike_rekey(uint16_t old_prf, const struct secret *old_sk_d, const struct 
 struct child_suite {
 	uint16_t encr, encr_bits, integ, ke; /* ke: PFS group or 0 */
 	bool esn;
+	bool ah; /* AH: integrity alone, no encr */
 };
 int child_suite_from(const struct proposal *p, struct child_suite *s);
 /* Of the initiator's and of the responder's direction; encr: key then salt. */

@@ -63,21 +63,40 @@ int ike_suite_from(const struct proposal *p, struct ike_suite *s)
 	return 0;
 }
 
+/* AH has integrity alone (RFC 7296 3.3.3), ESP what ciphers_find says. encr NULL: AH. */
+static int child_rows(const struct child_suite *s, const struct alg **encr, const struct alg **integ)
+{
+	int r = 0;
+
+	*encr = NULL;
+	if (s->ah) {
+		*integ = find_available(IKE_T_INTEG, s->integ, 0);
+		if (!*integ || (*integ)->variant || s->encr)
+			r = -ENOTSUP;
+	} else {
+		r = ciphers_find(s->encr, s->encr_bits, s->integ, encr, integ);
+	}
+	return r;
+}
+
 int child_suite_from(const struct proposal *p, struct child_suite *s)
 {
 	const struct transform *t = proposal_find(p, IKE_T_ENCR);
 	const struct alg *encr, *integ;
 
-	if (!t)
+	*s = (struct child_suite){.ah = p->proto == IKE_PROTO_AH};
+	if (s->ah != !t)
 		return -ENOTSUP;
-	s->encr = t->id;
-	s->encr_bits = t->key_bits;
+	if (t) {
+		s->encr = t->id;
+		s->encr_bits = t->key_bits;
+	}
 	s->integ = transform_id(p, IKE_T_INTEG);
 	s->ke = transform_id(p, IKE_T_KE);
 	s->esn = transform_id(p, IKE_T_ESN) == ESN_YES;
-	if (ciphers_find(s->encr, s->encr_bits, s->integ, &encr, &integ))
+	if (child_rows(s, &encr, &integ))
 		return -ENOTSUP;
-	if (!encr->esp || (integ && !integ->esp) || !find_available(IKE_T_KE, s->ke, 0))
+	if ((encr && !encr->esp) || (integ && !integ->esp) || !find_available(IKE_T_KE, s->ke, 0))
 		return -ENOTSUP;
 	return 0;
 }
@@ -186,17 +205,17 @@ int kdf_child(uint16_t prf_id, const struct secret *sk_d, const struct child_sui
 	      struct slice shared, struct slice ni, struct slice nr, struct child_keys *k)
 {
 	/* RFC 7296 2.17: KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr), initiator's direction first,
-	 * encryption before integrity. */
+	 * encryption before integrity; AH takes integrity keys alone. */
 	struct slice seed[] = {shared, ni, nr};
 	const struct alg *encr, *integ;
 	struct secret material = {0};
 	size_t n_encr, n_integ;
 	struct rd rd;
-	int r = ciphers_find(s->encr, s->encr_bits, s->integ, &encr, &integ);
+	int r = child_rows(s, &encr, &integ);
 
 	if (r)
 		return r;
-	n_encr = (size_t)encr->key_len + encr->salt_len;
+	n_encr = encr ? (size_t)encr->key_len + encr->salt_len : 0;
 	n_integ = integ ? integ->key_len : 0;
 	r = prf_plus_parts(prf_id, secret_slice(sk_d), seed, 3, &material, 2 * (n_encr + n_integ));
 	if (r)

@@ -29,6 +29,7 @@ struct engine_child {
 	enum conf_mode mode;
 	struct endpoint local, remote; /* outer; ports matter with encap */
 	bool encap;
+	uint8_t protocol; /* IPPROTO_ESP, IPPROTO_AH */
 	bool no_tfc; /* the peer said ESP_TFC_PADDING_NOT_SUPPORTED */
 	uint32_t spi_in, spi_out;
 	const struct ts_list *ts_local, *ts_remote;

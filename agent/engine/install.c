@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROTO_ESP = 50, REPLAY_WINDOW_MAX = 4096 };
+enum { REPLAY_WINDOW_MAX = 4096 };
 
 /* RFC 7296 2.12 apart, nothing is installed for a peer that did not prove itself. */
 static bool proven(const struct ike_authenticated *proof, const struct engine_child *c)
@@ -42,7 +42,7 @@ static void fill_row(struct engine *e, const struct sa_pair *p, const struct eng
 		row->replay_window = (uint16_t)(c->conf->replay_window > REPLAY_WINDOW_MAX
 							? REPLAY_WINDOW_MAX
 							: c->conf->replay_window);
-	row->protocol = PROTO_ESP;
+	row->protocol = c->protocol;
 	row->mode = c->mode == CONF_MODE_TRANSPORT ? XS_TRANSPORT : XS_TUNNEL;
 	row->engine = p->backend->engine;
 	row->esn = c->suite->esn;

@@ -135,16 +135,17 @@ static void on_child_done(struct ike_sa *ike, struct child_nego *n, int error)
 }
 
 /* The IKE SA is up; the child is not: RFC 7296 2.21.2, it lives on without. */
-static void child_failed(struct ike_sa *ike, const struct outcome *o, uint32_t spi)
+static void child_failed(struct ike_sa *ike, const struct outcome *o, const struct child_nego *made)
 {
 	ike_log_group(ike, LOG_CHILD, 0, "failed to establish CHILD_SA, keeping IKE_SA: %s", o->text);
 	setup_free(ike);
-	if (spi) {
+	if (made) {
 		struct task *t = task_new(ike, TASK_CHILD_DELETE, 0);
 
 		/* The peer believes that it is there. */
 		if (t) {
-			t->spi = spi;
+			t->spi = made->spi_in;
+			t->proto = child_proto(made->conf);
 			task_queue(ike, t);
 		}
 	}
@@ -227,12 +228,12 @@ void initiator_checked(struct ike_sa *ike, const struct auth_fault *fault)
 		outcome_by_peer(&o, -EPROTO, s->child_error);
 		ike_log_group(ike, LOG_CHILD, 1, "received %s notify, no CHILD_SA built",
 			      ike_notify_name(s->child_error) ? ike_notify_name(s->child_error) : "error");
-		child_failed(ike, &o, 0);
+		child_failed(ike, &o, NULL);
 		return;
 	}
 	if (s->child_bad) {
 		outcome_set(&o, -EPROTO, "peer answered with a CHILD_SA that was not offered");
-		child_failed(ike, &o, t->nego->spi_in);
+		child_failed(ike, &o, t->nego);
 		return;
 	}
 	t->nego->ni = s->ni;

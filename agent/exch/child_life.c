@@ -20,8 +20,8 @@ static void log_established(const struct child_sa *c)
 
 	const struct alg *weak;
 
-	ike_log_group(c->ike, LOG_CHILD, 1, "selected proposal: ESP:%s",
-		      proposal_str(c->proposal, text, sizeof(text)));
+	ike_log_group(c->ike, LOG_CHILD, 1, "selected proposal: %s:%s",
+		      proto_text(child_sa_proto(c)), proposal_str(c->proposal, text, sizeof(text)));
 	for (unsigned int i = 0; (weak = proposal_legacy(c->proposal, i)); i++)
 		ike_log_group(c->ike, LOG_CHILD, 0, "CHILD_SA %s{%u} is protected by %s, which is weak",
 			      c->conf->name, c->id, weak->text);
@@ -437,6 +437,7 @@ static void delete_later(struct child_sa *c)
 	if (!t)
 		return;
 	t->spi = c->spi_in;
+	t->proto = child_sa_proto(c);
 	if (fresh)
 		task_queue(c->ike, t);
 }

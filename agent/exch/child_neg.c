@@ -70,6 +70,26 @@ void child_ts(const struct child_conf *conf, const struct endpoint *local, const
 		ts_remote->ts[0].lo = ts_remote->ts[0].hi = remote->ip;
 }
 
+const char *proto_text(uint8_t proto)
+{
+	return proto == IKE_PROTO_AH ? "AH" : "ESP";
+}
+
+static bool behind_nat(const struct ike_sa *ike)
+{
+	return ike->nat_local || ike->nat_remote || ike->nat_forced;
+}
+
+/* AH protects the addresses that a NAT changes, and RFC 3948 has ESP alone in UDP. */
+static bool ah_meets_nat(const struct ike_sa *ike, const struct child_conf *conf, struct outcome *why)
+{
+	if (child_proto(conf) != IKE_PROTO_AH || !behind_nat(ike))
+		return false;
+	outcome_set(why, -EPROTONOSUPPORT,
+		    "AH cannot pass the NAT between the peers: CHILD_SA %s needs esp_proposals here", conf->name);
+	return true;
+}
+
 static int take_slot(struct agent *a, struct child_nego *n, struct outcome *why)
 {
 	int err;
@@ -125,7 +145,7 @@ int nego_offer(struct ike_sa *ike, struct child_nego *n, const struct child_sa *
 	struct agent *a = ike->agent;
 	uint8_t spi[4];
 
-	if (!n->have_slot && take_slot(a, n, why) < 0)
+	if (ah_meets_nat(ike, n->conf, why) || (!n->have_slot && take_slot(a, n, why) < 0))
 		return why->error;
 	if (!n->offer)
 		n->offer = malloc(sizeof(*n->offer));
@@ -189,7 +209,8 @@ int nego_answer(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *
 	if (!msg_has(msg, IKE_PL_SA) || !msg_has(msg, IKE_PL_TSI) || !msg_has(msg, IKE_PL_TSR))
 		return outcome_set(why, -EPROTO, "peer's answer lacks SA or traffic selectors");
 	if (proposal_verify(n->offer, &msg->sa, &n->chosen) < 0 || take_chosen(n) < 0)
-		return outcome_set(why, -EPROTO, "peer chose an ESP proposal that was not offered");
+		return outcome_set(why, -EPROTO, "peer chose an %s proposal that was not offered",
+				   proto_text(child_proto(n->conf)));
 	/* RFC 7296 1.3.1: the group that we sent a value for. */
 	if (n->suite.ke && (n->suite.ke != n->kx.group || !msg_has(msg, IKE_PL_KE) ||
 			    msg->ke.group != n->kx.group))
@@ -337,19 +358,15 @@ static void warn_pfs(struct ike_sa *ike, const struct child_conf *conf, const st
 
 static void log_no_proposal(struct ike_sa *ike, const struct child_nego *n, const struct ike_msg *msg)
 {
+	const char *proto = proto_text(child_proto(n->conf));
 	struct proposal chosen;
 
 	if (proposal_select(n->conf->proposals, &msg->sa, true, true, &chosen) == 0)
 		ike_log_group(ike, LOG_CHILD, 0,
-			      "no acceptable ESP proposal for CHILD_SA %s: only the key exchange (PFS) differs",
-			      n->conf->name);
+			      "no acceptable %s proposal for CHILD_SA %s: only the key exchange (PFS) differs",
+			      proto, n->conf->name);
 	else
-		ike_log_group(ike, LOG_CHILD, 1, "no acceptable ESP proposal for CHILD_SA %s", n->conf->name);
-}
-
-static bool behind_nat(const struct ike_sa *ike)
-{
-	return ike->nat_local || ike->nat_remote || ike->nat_forced;
+		ike_log_group(ike, LOG_CHILD, 1, "no acceptable %s proposal for CHILD_SA %s", proto, n->conf->name);
 }
 
 uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *msg,
@@ -375,6 +392,11 @@ uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_
 	if (!n->conf) {
 		log_no_ts(ike, msg);
 		return N_TS_UNACCEPTABLE;
+	}
+	if (ah_meets_nat(ike, n->conf, &why)) {
+		core_count(ike->agent, no_proposal);
+		ike_log_group(ike, LOG_CHILD, 0, "refusing a CHILD_SA: %s", why.text);
+		return N_NO_PROPOSAL_CHOSEN;
 	}
 	if (proposal_select(n->conf->proposals, &msg->sa, true, first, &n->chosen) < 0 || take_chosen(n) < 0) {
 		core_count(ike->agent, no_proposal);

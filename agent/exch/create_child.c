@@ -86,7 +86,7 @@ static void create_send(struct ike_sa *ike)
 		}
 		/* RFC 7296 1.3.3: the SPI that the sender expects in inbound packets. */
 		wr_u32(&w, old->spi_in);
-		msg_put_notify(&chain, IKE_PROTO_ESP, N_REKEY_SA, wr_slice(&w), slice_of(NULL, 0));
+		msg_put_notify(&chain, child_sa_proto(old), N_REKEY_SA, wr_slice(&w), slice_of(NULL, 0));
 	}
 	nego_put_offer(n, &chain);
 	if (request_send(ike, IKE_CREATE_CHILD_SA, &chain) < 0)
@@ -349,6 +349,7 @@ static void on_created(struct ike_sa *ike, struct child_nego *n, int error)
 
 		if (del) {
 			del->spi = n->spi_in;
+			del->proto = child_proto(n->conf);
 			task_queue(ike, del);
 		}
 		create_fail_text(ike, error ? error : -EIO, strerror(error ? -error : EIO));
@@ -418,6 +419,7 @@ void create_child_response(struct ike_sa *ike, const struct ike_msg *msg)
 		/* The peer has it installed. */
 		if (del) {
 			del->spi = n->spi_in;
+			del->proto = child_proto(n->conf);
 			task_queue(ike, del);
 		}
 		create_fail(ike, &why);
@@ -543,7 +545,7 @@ static struct child_sa *rekey_target(struct ike_sa *ike, const struct ike_notify
 	struct child_sa *old;
 	struct msg_wr chain;
 
-	old = n->proto == IKE_PROTO_ESP && rd_done(&r) ? child_find_spi_out(ike, spi) : NULL;
+	old = rd_done(&r) ? child_find_spi_out(ike, n->proto, spi) : NULL;
 	if (old && child_up(old))
 		return old;
 	if (old) {

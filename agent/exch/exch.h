@@ -140,6 +140,7 @@ struct task {
 	enum task_step step;
 	uint32_t child_id;     /* rekey, delete */
 	uint32_t spi;	       /* delete of what has no Child SA here: our inbound SPI, 0 = see child_id */
+	uint8_t proto;	       /* of this SPI */
 	uint32_t collide_id;   /* child rekey: what the peer's rekey of the same made meanwhile */
 	struct conn_conf *conn; /* reference: connect, create */
 	const struct child_conf *conf;
@@ -282,6 +283,9 @@ void certreq_take(struct setup *s, const struct ike_msg *msg);
 void auth_forget(struct setup *s);
 /* The proof of a rekeyed IKE SA is that of the old one. 0 or -EACCES. */
 int ike_inherit_proof(struct ike_sa *to, const struct ike_sa *from);
+
+/* Of a protocol of Child SAs: "ESP", "AH". */
+const char *proto_text(uint8_t proto);
 
 /* ---- child_neg.c --------------------------------------------------------------------------------------------- */
 struct child_nego *nego_new(struct ike_sa *ike, bool initiator, const struct child_conf *conf);

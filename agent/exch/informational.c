@@ -24,11 +24,13 @@ static bool child_delete_put(struct ike_sa *ike, struct task *t, struct msg_wr *
 	}
 	if (c) {
 		t->spi = c->spi_in;
+		t->proto = child_sa_proto(c);
 		if (c->state != CHILD_DELETING)
 			child_state_set(c, CHILD_DELETING);
-		ike_log_group(ike, LOG_CHILD, 1, "sending DELETE for ESP CHILD_SA with SPI %08x", t->spi);
+		ike_log_group(ike, LOG_CHILD, 1, "sending DELETE for %s CHILD_SA with SPI %08x",
+			      proto_text(t->proto), t->spi);
 	}
-	msg_put_delete(chain, IKE_PROTO_ESP, &t->spi, 1);
+	msg_put_delete(chain, t->proto, &t->spi, 1);
 	return true;
 }
 
@@ -131,32 +133,42 @@ static void peer_deletes_ike(struct ike_sa *ike)
 	}
 }
 
-/* RFC 7296 1.4.1, 2.25.1: our half is named in the answer unless we are deleting it ourselves. */
+/* Our halves of what the peer deleted, of one protocol. */
+struct gone {
+	uint32_t spi[IKE_DELETES_MAX * IKE_DELETE_SPIS_MAX];
+	uint16_t n;
+};
+
+static void peer_deletes(struct ike_sa *ike, const struct ike_delete_pl *del, struct gone *gone)
+{
+	struct child_sa *c;
+
+	for (unsigned int i = 0; i < del->n; i++) {
+		c = child_find_spi_out(ike, del->proto, del->spi[i]);
+		if (!c || c->state == CHILD_INSTALLING)
+			continue;
+		ike_log_group(ike, LOG_CHILD, 1, "received DELETE for %s CHILD_SA with SPI %08x",
+			      proto_text(del->proto), c->spi_out);
+		if (c->state != CHILD_DELETING)
+			gone->spi[gone->n++] = c->spi_in;
+		child_gone(c, c->state == CHILD_DELETING ? CONF_ACTION_NONE : c->conf->close_action);
+	}
+}
+
+/* RFC 7296 1.4.1, 2.25.1: our half is named in the answer unless we are deleting it ourselves. RFC 7296 3.11: a Delete
+ * names SPIs of one protocol. */
 static void peer_deletes_children(struct ike_sa *ike, const struct ike_msg *msg)
 {
-	uint32_t gone[IKE_DELETES_MAX * IKE_DELETE_SPIS_MAX];
-	struct child_sa *c;
+	struct gone esp = {.n = 0}, ah = {.n = 0};
 	struct msg_wr chain;
-	uint16_t n = 0;
 
-	for (unsigned int d = 0; d < msg->n_delete; d++) {
-		if (msg->del[d].proto != IKE_PROTO_ESP)
-			continue;
-		for (unsigned int i = 0; i < msg->del[d].n; i++) {
-			c = child_find_spi_out(ike, msg->del[d].spi[i]);
-			if (!c || c->state == CHILD_INSTALLING)
-				continue;
-			ike_log_group(ike, LOG_CHILD, 1,
-				      "received DELETE for ESP CHILD_SA with SPI %08x", c->spi_out);
-			if (c->state != CHILD_DELETING)
-				gone[n++] = c->spi_in;
-			child_gone(c, c->state == CHILD_DELETING ? CONF_ACTION_NONE
-								 : c->conf->close_action);
-		}
-	}
+	for (unsigned int d = 0; d < msg->n_delete; d++)
+		peer_deletes(ike, &msg->del[d], msg->del[d].proto == IKE_PROTO_AH ? &ah : &esp);
 	chain_start(ike->agent, &chain);
-	if (n)
-		msg_put_delete(&chain, IKE_PROTO_ESP, gone, n);
+	if (esp.n)
+		msg_put_delete(&chain, IKE_PROTO_ESP, esp.spi, esp.n);
+	if (ah.n)
+		msg_put_delete(&chain, IKE_PROTO_AH, ah.spi, ah.n);
 	reply_send(ike, &chain);
 }
 

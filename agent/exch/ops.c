@@ -428,6 +428,7 @@ static void terminate_child(struct child_sa *c, const struct sa_select *sel, str
 	t = task_new(ike, TASK_CHILD_DELETE, 0);
 	if (t) {
 		t->spi = c->spi_in;
+		t->proto = child_sa_proto(c);
 		task_queue(ike, t);
 	}
 	outcome_set(&o, 0, "CHILD_SA %s{%u} closed without waiting for the peer", c->conf->name, c->id);

@@ -10,7 +10,7 @@
 
 enum {
 	TRANSFORM_NONE = 0, /* of INTEG and KE: the same as none of that type (RFC 7296 3.3.2) */
-	ESP_SPI_RESERVED = 255, /* RFC 4303 2.1: not on the wire */
+	SPI_RESERVED = 255, /* RFC 4302 2.4, RFC 4303 2.1: not on the wire */
 };
 
 static bool is_aead(const struct transform *encr)
@@ -42,28 +42,29 @@ static bool spi_usable(const struct proposal *p)
 
 	if (p->proto == IKE_PROTO_IKE)
 		return p->spi_len == 0 || (p->spi_len == IKE_SPI_LEN && rd_u64(&r));
-	return p->spi_len == 4 && rd_u32(&r) > ESP_SPI_RESERVED;
+	return p->spi_len == 4 && rd_u32(&r) > SPI_RESERVED;
 }
 
-/* RFC 7296 3.3.3 wants an ESN transform in every ESP proposal; ours without one means "no". */
+/* RFC 7296 3.3.3 wants an ESN transform in every proposal of ESP and AH; ours without one means "no". */
 static void add_esn(struct proposal *p)
 {
-	if (p->proto == IKE_PROTO_ESP && !proposal_find(p, IKE_T_ESN))
+	if (p->proto != IKE_PROTO_IKE && !proposal_find(p, IKE_T_ESN))
 		add(p, &(struct transform){.type = IKE_T_ESN, .id = ESN_NO});
 }
 
 /* Has it the types that RFC 7296 3.3.3 demands, and only types that we can answer (3.3.6)? */
 static bool answerable(const struct proposal *p, bool strip_ke)
 {
-	bool ike = p->proto == IKE_PROTO_IKE;
+	bool ike = p->proto == IKE_PROTO_IKE, ah = p->proto == IKE_PROTO_AH;
 
-	if (!ike && p->proto != IKE_PROTO_ESP)
+	if (!ike && !ah && p->proto != IKE_PROTO_ESP)
 		return false;
 	for (unsigned int i = 0; i < p->n; i++) {
 		if (p->t[i].type < IKE_T_ENCR || p->t[i].type > IKE_T_ESN)
 			return false;
 	}
-	if (!proposal_find(p, IKE_T_ENCR))
+	/* AH: INTEG and ESN, and no encryption. */
+	if (ah == (proposal_find(p, IKE_T_ENCR) != NULL) || (ah && !proposal_find(p, IKE_T_INTEG)))
 		return false;
 	if (ike)
 		return proposal_find(p, IKE_T_PRF) && (strip_ke || proposal_find(p, IKE_T_KE)) &&
@@ -137,18 +138,18 @@ static bool choose_encr(const struct pair *p, struct proposal *out)
 
 static bool choose_ke(const struct pair *p, bool strip_ke, struct proposal *out)
 {
-	bool esp = p->offer->proto == IKE_PROTO_ESP;
+	bool child = p->offer->proto != IKE_PROTO_IKE;
 	const struct transform *t = NULL;
 
 	if (!strip_ke) {
-		if (esp && !proposal_find(p->offer, IKE_T_KE))
+		if (child && !proposal_find(p->offer, IKE_T_KE))
 			return !proposal_find(p->mine, IKE_T_KE) || has_none(p->mine, IKE_T_KE);
-		t = pick_pair(p, IKE_T_KE, esp);
+		t = pick_pair(p, IKE_T_KE, child);
 		if (t) {
 			add(out, t);
 			return true;
 		}
-		if (!esp || proposal_find(p->mine, IKE_T_KE))
+		if (!child || proposal_find(p->mine, IKE_T_KE))
 			return false;
 	}
 	/* without a group on our side, which is NONE; offered, it has to be echoed */
@@ -168,6 +169,14 @@ static bool choose_one(const struct pair *p, unsigned int type, struct proposal 
 	return t;
 }
 
+static bool choose_ciphers(const struct pair *p, struct proposal *out)
+{
+	if (p->offer->proto != IKE_PROTO_AH)
+		return choose_encr(p, out);
+	out->n = 0;
+	return choose_integ(p, false, out);
+}
+
 static bool accept_offer(const struct pair *p, bool strip_ke, struct proposal *out)
 {
 	bool ike = p->offer->proto == IKE_PROTO_IKE;
@@ -176,7 +185,7 @@ static bool accept_offer(const struct pair *p, bool strip_ke, struct proposal *o
 	    !answerable(p->offer, strip_ke))
 		return false;
 	*out = *p->offer;
-	return choose_encr(p, out) && (!ike || choose_one(p, IKE_T_PRF, out)) &&
+	return choose_ciphers(p, out) && (!ike || choose_one(p, IKE_T_PRF, out)) &&
 	       choose_ke(p, strip_ke, out) && (ike || choose_one(p, IKE_T_ESN, out));
 }
 
@@ -246,8 +255,9 @@ static int without_none(const struct proposal *answer, struct proposal *out)
 static bool answers_all(const struct proposal *offer, const struct proposal *answer)
 {
 	const struct transform *encr = proposal_find(answer, IKE_T_ENCR);
+	bool integ = proposal_find(answer, IKE_T_INTEG) != NULL;
 
-	if (!encr || is_aead(encr) == (proposal_find(answer, IKE_T_INTEG) != NULL))
+	if (answer->proto == IKE_PROTO_AH ? !integ : !encr || is_aead(encr) == integ)
 		return false;
 	for (unsigned int i = 0; i < offer->n; i++) {
 		unsigned int type = offer->t[i].type;

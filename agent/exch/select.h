@@ -26,8 +26,8 @@ int proposal_verify(const struct proposals *offered, const struct proposals *ans
 /* Group to propose first / to ask for in INVALID_KE_PAYLOAD; 0 when there is none. */
 uint16_t proposals_first_ke(const struct proposals *p);
 bool proposals_have_ke(const struct proposals *p, uint16_t group);
-/* A copy for the wire: numbers 1.., this SPI, KE transforms left out when strip_ke, ESP proposals
- * without an ESN transform get the one that says no. */
+/* A copy for the wire: numbers 1.., this SPI, KE transforms left out when strip_ke, proposals of ESP
+ * and AH without an ESN transform get the one that says no. */
 void proposals_prepare(const struct proposals *in, const uint8_t *spi, uint8_t spi_len,
 		       bool strip_ke, struct proposals *out);
 

@@ -4,6 +4,7 @@
 #include "common/keep.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -147,12 +148,12 @@ struct child_sa *child_find_slot(const struct agent *a, struct engine_sa sa)
 	return NULL;
 }
 
-struct child_sa *child_find_spi_out(const struct ike_sa *ike, uint32_t spi)
+struct child_sa *child_find_spi_out(const struct ike_sa *ike, uint8_t proto, uint32_t spi)
 {
 	struct child_sa *c;
 
 	TAILQ_FOREACH (c, &ike->children, next)
-		if (c->spi_out == spi && c->state != CHILD_CREATED)
+		if (c->spi_out == spi && child_sa_proto(c) == proto && c->state != CHILD_CREATED)
 			return c;
 	return NULL;
 }
@@ -203,6 +204,7 @@ void child_engine_view(const struct child_sa *c, struct engine_child *out)
 		.remote = c->ike->remote,
 		.encap = c->encap,
 		.no_tfc = c->no_tfc,
+		.protocol = c->suite.ah ? IPPROTO_AH : IPPROTO_ESP,
 		.spi_in = c->spi_in,
 		.spi_out = c->spi_out,
 		.ts_local = c->ts_local,

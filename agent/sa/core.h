@@ -227,7 +227,12 @@ void child_free(struct child_sa *c);
 struct child_sa *child_find_slot(const struct agent *a, struct engine_sa sa);
 /* Child SAs of the same names and selectors, newest first, `c` itself among them; prev NULL at first. */
 struct child_sa *child_next_same(const struct child_sa *c, const struct child_sa *prev);
-struct child_sa *child_find_spi_out(const struct ike_sa *ike, uint32_t spi);
+/* The protocols have SPIs of their own: the peer may have chosen the same for ESP and for AH. */
+struct child_sa *child_find_spi_out(const struct ike_sa *ike, uint8_t proto, uint32_t spi);
+static inline uint8_t child_sa_proto(const struct child_sa *c)
+{
+	return c->suite.ah ? IKE_PROTO_AH : IKE_PROTO_ESP;
+}
 /* Carries traffic or may: INSTALLED or REKEYING. */
 static inline bool child_up(const struct child_sa *c)
 {

@@ -241,12 +241,47 @@ static void test_child_suite(void **state)
 	assert_int_equal(child_suite_from(&p, &s), -ENOTSUP);
 }
 
+/* AH: integrity alone, which Linux has under the name and with the tag of the row. */
+static void test_ah_suite(void **state)
+{
+	struct proposal p = {.proto = IKE_PROTO_AH,
+			     .n = 2,
+			     .t = {{IKE_T_INTEG, AUTH_HMAC_SHA2_384_192, 0}, {IKE_T_ESN, ESN_YES, 0}}};
+	struct child_suite s;
+	const struct alg *a;
+
+	(void)state;
+	assert_int_equal(child_suite_from(&p, &s), 0);
+	assert_true(s.ah && s.esn);
+	assert_int_equal(s.encr, 0);
+	assert_int_equal(s.integ, AUTH_HMAC_SHA2_384_192);
+	p.t[1] = (struct transform){IKE_T_ENCR, ENCR_AES_CBC, 128};
+	assert_int_equal(child_suite_from(&p, &s), -ENOTSUP);
+	p.n = 1;
+	p.proto = IKE_PROTO_ESP;
+	assert_int_equal(child_suite_from(&p, &s), -ENOTSUP);
+	p.proto = IKE_PROTO_AH;
+	p.t[0].id = AUTH_NONE;
+	assert_int_equal(child_suite_from(&p, &s), -ENOTSUP);
+	p.t[0].id = AUTH_HMAC_SHA2_256_96; /* an engine's, never negotiated */
+	assert_int_equal(child_suite_from(&p, &s), -ENOTSUP);
+	p.n = 0;
+	assert_int_equal(child_suite_from(&p, &s), -ENOTSUP);
+	for (unsigned int i = 0; (a = alg_at(i)); i++) {
+		if (a->type != IKE_T_INTEG)
+			continue;
+		assert_non_null(a->xfrm);
+		assert_true(a->icv_len && a->icv_len <= a->out_len && a->icv_len % 4 == 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_rows_are_sound), cmocka_unit_test(test_keywords),
 	    cmocka_unit_test(test_unknown),	   cmocka_unit_test(test_proposal_str),
 	    cmocka_unit_test(test_ike_suite),	   cmocka_unit_test(test_child_suite),
+	    cmocka_unit_test(test_ah_suite),
 	};
 
 	return cmocka_run_group_tests_name("alg", tests, NULL, NULL);

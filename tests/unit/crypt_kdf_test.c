@@ -317,6 +317,36 @@ static void test_child_keys(void **state)
 	secret_free(&d);
 }
 
+/* AH takes integrity keys alone, the initiator's direction first. */
+static void test_ah_keys(void **state)
+{
+	struct child_suite s = {.ah = true, .integ = AUTH_HMAC_SHA2_256_128};
+	struct slice ni = text("0123456789abcdef"), nr = text("fedcba98765432100"), none = slice_of(NULL, 0);
+	struct secret d = {0};
+	struct child_keys k = {0};
+	uint8_t want[32 * 2], seed[64];
+	struct wr w = wr_of(seed, sizeof(seed));
+
+	(void)state;
+	assert_int_equal(secret_dup(&d, text("SK_d SK_d SK_d SK_d SK_d SK_d 32")), 0);
+	wr_put(&w, ni);
+	wr_put(&w, nr);
+	slow_prf_plus(PRF_HMAC_SHA2_256, secret_slice(&d), wr_slice(&w), want, 2);
+	assert_int_equal(kdf_child(PRF_HMAC_SHA2_256, &d, &s, none, ni, nr, &k), 0);
+	assert_int_equal(k.encr_i.n, 0);
+	assert_int_equal(k.encr_r.n, 0);
+	same(secret_slice(&k.integ_i), slice_of(want, 32));
+	same(secret_slice(&k.integ_r), slice_of(want + 32, 32));
+	child_keys_free(&k);
+	s.integ = AUTH_NONE;
+	assert_int_equal(kdf_child(PRF_HMAC_SHA2_256, &d, &s, none, ni, nr, &k), -ENOTSUP);
+	s.integ = AUTH_HMAC_SHA2_256_128;
+	s.encr = ENCR_AES_CBC;
+	s.encr_bits = 128;
+	assert_int_equal(kdf_child(PRF_HMAC_SHA2_256, &d, &s, none, ni, nr, &k), -ENOTSUP);
+	secret_free(&d);
+}
+
 static void test_refused(void **state)
 {
 	struct ike_suite s = {.encr = ENCR_AES_GCM_16, .encr_bits = 128, .prf = PRF_HMAC_SHA2_256};
@@ -449,6 +479,7 @@ int main(void)
 	    cmocka_unit_test(test_prf_rfc4231), cmocka_unit_test(test_hashes),
 	    cmocka_unit_test(test_prf_plus),	cmocka_unit_test(test_nist),
 	    cmocka_unit_test(test_ike_keys),	cmocka_unit_test(test_child_keys),
+		cmocka_unit_test(test_ah_keys),
 	    cmocka_unit_test(test_refused),	cmocka_unit_test(test_auth),
 	    cmocka_unit_test(test_random),	cmocka_unit_test(test_threads),
 	};

@@ -390,6 +390,7 @@ static inline void env_sa_init(struct env_sa *s, const char *conn, const char *r
 	env_ts(&s->remote, remote_net, 24);
 	s->proof = (struct ike_authenticated){.ike_id = 7, .proof = 1};
 	s->c = (struct engine_child){
+		.protocol = IPPROTO_ESP,
 		.child_id = 3,
 		.ike_id = 7,
 		.conn = conn,

@@ -13,6 +13,7 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define IKE	 IKE_PROTO_IKE
 #define ESP	 IKE_PROTO_ESP
+#define AH	 IKE_PROTO_AH
 
 static void good(void **state)
 {
@@ -56,6 +57,11 @@ static void good(void **state)
 	    {ESP, "aes256gmac-x448-ecp256bp-ecp192-modp8192-modpnone",
 	     "NULL_AES_GMAC_256/CURVE_448/ECP_256_BP/ECP_192/MODP_8192/NONE/NO_EXT_SEQ"},
 	    {ESP, "aes128gcm16-x25519-none", "AES_GCM_16_128/CURVE_25519/NONE/NO_EXT_SEQ"},
+	    {AH, "sha256", "HMAC_SHA2_256_128/NO_EXT_SEQ"},
+	    {AH, "default", "HMAC_SHA2_256_128/HMAC_SHA2_384_192/HMAC_SHA2_512_256/NO_EXT_SEQ"},
+	    {AH, "sha512-sha384-sha1-aesxcbc-aescmac-x25519-esn-noesn",
+	     "HMAC_SHA2_512_256/HMAC_SHA2_384_192/HMAC_SHA1_96/AES_XCBC_96/AES_CMAC_96/CURVE_25519/EXT_SEQ/"
+	     "NO_EXT_SEQ"},
 	};
 
 	(void)state;
@@ -110,6 +116,15 @@ static void bad(void **state)
 	    {ESP, "aes128gcm16-aes128-sha256",
 	     "'aes128gcm16' and 'aes128' cannot stand in one proposal"},
 	    {ESP, "aes128gcm16-prfsha256", "'prfsha256' cannot be used for ESP"},
+	    {AH, "x25519", "an integrity algorithm such as sha256 is missing"},
+	    {AH, "aes128-sha256", "'aes128' cannot be used for AH"},
+	    {AH, "null-sha256", "'null' cannot be used for AH"},
+	    {AH, "sha256-prfsha256", "'prfsha256' cannot be used for AH"},
+	    {AH, "aes128gcm16", "'aes128gcm16' cannot be used for AH"},
+	    {AH, "aes128gmac", "no engine can do AH with 'aes128gmac'"},
+	    {AH, "aes256gmac-x25519", "no engine can do AH with 'aes256gmac'"},
+	    {AH, "md5", "'md5'" WEAK},
+	    {AH, "sha265", "'sha265' is not a known algorithm; did you mean 'sha256'?"},
 	    {ESP, "3des-sha1", "'3des'" WEAK},
 	    {ESP, "blowfish256-sha1", "'blowfish256'" WEAK},
 	    {ESP, "cast128-sha1", "'cast128'" WEAK},

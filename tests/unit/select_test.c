@@ -12,7 +12,7 @@
 
 /*
  * Proposals are written "e20/256 p5 i12 k31 s0": encryption/bits, PRF, integrity, key exchange, ESN; x7 is a transform
- * of the unknown type 7. "E:" in front makes it ESP (with an SPI), "I:" IKE; '|' parts proposals.
+ * of the unknown type 7. "E:" in front makes it ESP (with an SPI), "A:" AH, "I:" IKE; '|' parts proposals.
  */
 static void parse_one(char *text, struct proposal *p, unsigned int number)
 {
@@ -22,8 +22,10 @@ static void parse_one(char *text, struct proposal *p, unsigned int number)
 	} types[] = {{'e', IKE_T_ENCR}, {'p', IKE_T_PRF}, {'i', IKE_T_INTEG}, {'k', IKE_T_KE}, {'s', IKE_T_ESN}};
 	char *save = NULL;
 
-	*p = (struct proposal){.number = (uint8_t)number, .proto = text[0] == 'I' ? IKE_PROTO_IKE : IKE_PROTO_ESP};
-	if (p->proto == IKE_PROTO_ESP) {
+	*p = (struct proposal){.number = (uint8_t)number, .proto = text[0] == 'I'   ? IKE_PROTO_IKE
+										   : text[0] == 'A' ? IKE_PROTO_AH
+												    : IKE_PROTO_ESP};
+	if (p->proto != IKE_PROTO_IKE) {
 		p->spi_len = 4;
 		p->spi[0] = 0xc0;
 		p->spi[3] = (uint8_t)number;
@@ -56,7 +58,7 @@ static struct proposals parse(const char *text)
 
 static const char *str(const struct proposal *p, char buf[256])
 {
-	char *at = buf + sprintf(buf, "%u%s", p->number, p->proto == IKE_PROTO_IKE ? "I:" : "E:");
+	char *at = buf + sprintf(buf, "%u%s", p->number, p->proto == IKE_PROTO_IKE ? "I:" : p->proto == IKE_PROTO_AH ? "A:" : "E:");
 
 	for (unsigned int i = 0; i < p->n; i++) {
 		const struct transform *t = &p->t[i];
@@ -128,6 +130,29 @@ static const struct select_case select_cases[] = {
 	{"I:e20/256 p5 k31|I:e20/128 p5 k31", "I:e20/128 p5 k31|I:e20/256 p5 k31", OWN, "2I:e20/256 p5 k31"},
 	{"I:e12/128 i12 p5 k14|I:e20/256 p6 k31", "I:e12/128 i14 p5 k14|I:e20/256 p6 k14|I:e20/256 p6 k31", 0,
 	 "3I:e20/256 p6 k31"},
+
+	/* AH: integrity and ESN, nothing else is mandatory and encryption has no place */
+	{"A:i12 s0", "A:i12 s0", 0, "1A:i12 s0"},
+	{"A:i12", "A:i12 s0", 0, "1A:i12 s0"},
+	{"A:i12 s0", "A:i12", 0, NULL},
+	{"A:i12 s0", "A:i14 s0", 0, NULL},
+	{"A:i12 s0", "A:s0", 0, NULL},
+	{"A:i12 s0", "A:i0 s0", 0, NULL},
+	{"A:i12 i0 s0", "A:i0 s0", 0, NULL}, /* never without, whatever is configured */
+	{"A:i12 s0", "A:e12/128 i12 s0", 0, NULL},
+	{"A:i12 s0", "A:p5 i12 s0", 0, NULL},
+	{"A:i12 s0", "A:i12 s0 x1", 0, NULL},
+	{"A:i12 s0", "E:e12/128 i12 s0", 0, NULL},
+	{"E:e12/128 i12 s0", "A:i12 s0", 0, NULL},
+	{"A:i12 i14 s0", "A:i14 i12 s0", 0, "1A:i14 s0"},
+	{"A:i12 i14 s0", "A:i14 i12 s0", OWN, "1A:i12 s0"},
+	{"A:i12 k31 s0", "A:i12 k31 s0", 0, "1A:i12 k31 s0"},
+	{"A:i12 k31 s0", "A:i12 s0", 0, NULL},
+	{"A:i12 k31 s0", "A:i12 s0", STRIP, "1A:i12 s0"},
+	{"A:i12 s1 s0", "A:i12 s0 s1", OWN, "1A:i12 s1"},
+	/* a peer that would take either gets what is configured here */
+	{"A:i12 s0", "E:e12/128 i12 s0|A:i12 s0", 0, "2A:i12 s0"},
+	{"E:e12/128 i12 s0", "A:i12 s0|E:e12/128 i12 s0", OWN, "2E:e12/128 i12 s0"},
 
 	/* ESP */
 	{"E:e20/128 s0", "E:e20/128 s0", 0, "1E:e20/128 s0"},
