@@ -12,6 +12,8 @@ BPFTOOL=$(command -v bpftool || echo /usr/sbin/bpftool)
 IPERF_SECONDS=${IPERF_SECONDS:-2}
 
 skip() { echo "skipped: $*"; exit 77; }
+# What needs ESP in the kernel: tests/run takes it to where there is.
+needs_guest() { [ -n "${XDPSEC_GUEST:-}" ] || skip "for a kernel that has ESP: tests/kernel/guest $0"; }
 
 test_lab() {
     [ "$(id -u)" = 0 ] || skip "needs root"

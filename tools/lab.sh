@@ -509,6 +509,7 @@ xd() {
 }
 
 # ---- strongSwan in a gateway: charon-systemd with its user-space ESP ---------------------------
+# LAB_SS_KERNEL=yes: the kernel does its ESP (kernel-netlink). That needs a kernel that can: tests/kernel/guest.
 # SWAN_ROOT: a folder with another Debian, whose charon is to be used; swanctl is this machine's.
 swan_available() {
     [ -x "${SWAN_ROOT:-}/usr/sbin/charon-systemd" ] && [ -x "$(command -v swanctl)" ] &&
@@ -545,7 +546,8 @@ swan_conf() {
 }
 
 swan_up() {
-    local g=$1
+    local g=$1 libipsec=kernel-libipsec
+    [ "${LAB_SS_KERNEL:-no}" = yes ] && libipsec=
     cat >"$W/$g/strongswan.conf" <<CONF
 charon-systemd {
     install_routes = ${SS_ROUTES:-yes}
@@ -558,7 +560,7 @@ charon-systemd {
     syslog { daemon { default = -1 } auth { default = -1 } }
     load_modular = no
     ${SS_CHARON:-}
-    load = aesni aes sha2 sha1 random nonce x509 revocation constraints pubkey pkcs1 pkcs8 pem openssl gmp mgf1 curve25519 hmac kdf ctr ccm gcm drbg ${SS_PLUGINS:-} kernel-libipsec kernel-netlink socket-default vici updown
+    load = aesni aes sha2 sha1 random nonce x509 revocation constraints pubkey pkcs1 pkcs8 pem openssl gmp mgf1 curve25519 hmac kdf ctr ccm gcm drbg ${SS_PLUGINS:-} $libipsec kernel-netlink socket-default vici updown
     plugins {
         vici { socket = unix://$W/$g/vici }
         kernel-libipsec { allow_peer_ts = yes }

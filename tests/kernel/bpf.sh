@@ -3,7 +3,7 @@
 # The BPF tests and the loader on another kernel: verifiers differ, and where it has freplace and agrees with the
 # installed libxdp, the loader goes through libxdp's dispatcher.
 . "$(dirname "$0")/../lib.sh"
-[ -n "${XDPSEC_GUEST:-}" ] || skip "for a guest kernel: tests/kernel/guest $0"
+needs_guest
 test_lab "$@"
 for t in "$BUILD"/tests/bpf/*_test; do
     CMOCKA_MESSAGE_OUTPUT=TAP check "bpf/${t##*/}" "$t"
