@@ -523,7 +523,7 @@ static void sa_mistakes(void **state)
 		s.encap.dport = 4500);
 	REFUSED("traffic flow", s.mode = XF_TRANSPORT; s.tfc_pad = 100);
 	REFUSED("BEET", s.mode = XF_BEET);
-	REFUSED("6.13", s.per_cpu = true);
+	REFUSED("one CPU", s.per_cpu = true);
 	REFUSED("two address families", s.sel = between("10.0.0.0", 8, "10.0.0.0", 8);
 		s.sel.dst = ip("::1"));
 	REFUSED("prefix", s.sel = between("10.0.0.0", 33, "10.0.0.0", 8));

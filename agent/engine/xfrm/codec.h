@@ -18,8 +18,8 @@ enum {
 	XF_MSG_NEWPOLICY = 0x13,
 	/* What this machine's headers may not know; the numbers are the kernel's for good. */
 	XF_A_SA_DIR = 33,	   /* 6.10 */
-	XF_A_SA_PCPU = 35,	   /* 6.13 */
-	XF_POLICY_CPU_ACQUIRE = 4, /* 6.13, a flag of policies */
+	XF_A_SA_PCPU = 35,	   /* 6.12 */
+	XF_POLICY_CPU_ACQUIRE = 4, /* 6.12, a flag of policies */
 };
 
 /* What this kernel knows beyond what every one does. */
@@ -44,8 +44,9 @@ int xfrm_put_policy_del(void *buf, size_t room, const struct xfrm_policy_id *id)
 int xfrm_put_policy_get(void *buf, size_t room, const struct xfrm_policy_id *id);
 int xfrm_put_policy_dump(void *buf, size_t room);
 int xfrm_put_migrate(void *buf, size_t room, const struct xfrm_migrate_spec *m, char *why);
-/* An SA that no kernel takes, with an attribute of one byte: -ERANGE from a kernel that knows the
- * attribute and finds it short or out of range, another error from one that does not. */
+/* Asks for an SA that nobody has, SPI 0, with an attribute of one byte that is too short or out of
+ * range: -ESRCH from a kernel that does not know the attribute, -ERANGE or -EINVAL from one that
+ * does. */
 int xfrm_put_attr_question(void *buf, size_t room, uint16_t attr);
 
 /* Takes the next whole message off what a socket gave (aligned as it came); NULL at the end, or

@@ -178,7 +178,7 @@ static int check_sa(const struct xfrm_sa_spec *s, const struct xfrm_caps *caps, 
 	if (s->mode == XF_BEET && !s->sel.src.family)
 		return refuse(why, "BEET mode wants inner addresses");
 	if (s->per_cpu && !caps->sa_pcpu)
-		return refuse(why, "this kernel has no SAs of one CPU (Linux 6.13 has)");
+		return refuse(why, "this kernel has no SAs of one CPU");
 	return check_selector(&s->sel, why);
 }
 
@@ -402,10 +402,14 @@ int xfrm_put_sa_dump(void *buf, size_t room)
 int xfrm_put_attr_question(void *buf, size_t room, uint16_t attr)
 {
 	const uint8_t out_of_range = 0xff;
+	struct xfrm_usersa_id *h;
 	struct put m;
 
-	if (!put_begin(&m, buf, room, XFRM_MSG_NEWSA, sizeof(struct xfrm_usersa_info)))
+	h = put_begin(&m, buf, room, XFRM_MSG_GETSA, sizeof(*h));
+	if (!h)
 		return -ENOBUFS;
+	h->family = AF_INET;
+	h->proto = IPPROTO_ESP;
 	put_attr(&m, attr, &out_of_range, sizeof(out_of_range));
 	return put_end(&m);
 }

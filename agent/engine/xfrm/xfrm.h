@@ -163,7 +163,7 @@ struct xfrm_policy_spec {
 	struct xf_offload offload; /* packet or no; SAs with packet offload want their policies so,
 				      with an ifindex */
 	bool icmp;		   /* takes ICMP errors about what it selects */
-	bool cpu_acquire;	   /* an acquire for each CPU (6.13) */
+	bool cpu_acquire;	   /* an acquire for each CPU (6.12) */
 };
 
 /* Names a policy: all that the kernel compares. */
@@ -305,8 +305,8 @@ int xfrm_policy_put(struct xfrm_client *c, const struct xfrm_policy_spec *p,
 /* -ENOENT: there is none. */
 int xfrm_policy_del(struct xfrm_client *c, const struct xfrm_policy_id *id,
 		    const struct xfrm_wait *w);
-/* -EOPNOTSUPP (also as answer): this kernel cannot, rekey instead. -ENOENT: no such policy; -ESRCH:
- * no SA, no template. */
+/* -EOPNOTSUPP: this kernel cannot, rekey instead. -ENOENT: no such policy; -ENODATA: its templates
+ * do not name what is to move. That no SA was found is no error of the kernel's. */
 int xfrm_migrate(struct xfrm_client *c, const struct xfrm_migrate_spec *m,
 		 const struct xfrm_wait *w, char *why);
 /* Sends what is queued now, and gives all answers: callbacks run inside. */
@@ -316,8 +316,9 @@ void xfrm_flush(struct xfrm_client *c);
 int xfrm_sa_get(struct xfrm_client *c, const struct xfrm_sa_id *id, struct xfrm_sa_info *out);
 int xfrm_policy_get(struct xfrm_client *c, const struct xfrm_policy_id *id,
 		    struct xfrm_policy_info *out);
-/* All of this network namespace, other programs' too; the callback must not call back into the
- * client. false ends the walk. -EINTR: they changed meanwhile three times in a row. */
+/* All of this network namespace, other programs' too, and the SAs of IP in IP (IPPROTO_IPIP) that
+ * the kernel makes below those of IPComp; the callback must not call back into the client, false
+ * ends the walk. -EINTR: they changed meanwhile, ask again. */
 int xfrm_sa_dump(struct xfrm_client *c, bool (*fn)(void *ctx, const struct xfrm_sa_info *sa),
 		 void *ctx);
 int xfrm_policy_dump(struct xfrm_client *c, bool (*fn)(void *ctx, const struct xfrm_policy_info *p),
