@@ -117,7 +117,9 @@ for action in clear restart; do
     : >"$W/$THEM/charon.log"
 done
 # and our agent alone: what it had is adopted or made anew, and the peer's SA is replaced
-set_both "our agent dies" "$QUICK" start=start --
+set_both "our agent dies" "$QUICK" --
+gw_conf $US "$QUICK" start=start # once the peer has its side: it refuses whom it does not know
+check "our agent dies: start" xd $US reload
 eventually 5 "up" pairs 1 1
 old=$(ike_spi $US)
 gw_kill $US agent KILL
