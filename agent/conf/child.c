@@ -189,7 +189,7 @@ const struct settings_field child_conf_fields[] = {
     {"policies", SETTINGS_CUSTOM, .read = read_policies},
     {"policies_fwd_out", SETTINGS_BOOL, .offset = AT(kernel.fwd_out)},
     {"dpd_action", SETTINGS_WORD, AT(dpd_action), .words = dpd_words, .values = dpd_values},
-    {"ipcomp", SETTINGS_LATER, .text = "no"},
+    {"ipcomp", SETTINGS_BOOL, .offset = AT(kernel.ipcomp)},
     {"inactivity", SETTINGS_SECONDS, AT(inactivity), .max = LIFE_MAX_S},
     {"reqid", SETTINGS_CUSTOM, .read = read_reqid},
     {"priority", SETTINGS_U32, AT(priority), .max = UINT32_MAX},

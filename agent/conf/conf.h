@@ -82,6 +82,7 @@ struct conf_kernel {
 	char interface[IFNAMSIZ];		  /* policies hold for it alone; "" = for all */
 	bool no_policies;			  /* policies = no: SAs alone */
 	bool fwd_out;				  /* policies_fwd_out */
+	bool ipcomp;				  /* RFC 3173, when the peer wants it too */
 };
 
 /* Kept by the kernel engine for reqids and interface ids that it chooses: not for configurations. */

@@ -107,6 +107,7 @@ static void put_kernel(struct wr *w, const struct conf_kernel *k)
 	wr_u8(w, k->mark_in_sa);
 	wr_u8(w, k->no_policies);
 	wr_u8(w, k->fwd_out);
+	wr_u8(w, k->ipcomp);
 	put_text(w, k->interface);
 }
 

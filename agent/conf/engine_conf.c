@@ -85,6 +85,7 @@ const char *child_needs_kernel(const struct child_conf *c)
 		const char *key;
 	} needs[] = {
 	    {child_proto(c) == IKE_PROTO_AH, "ah_proposals"},
+	    {k->ipcomp, "ipcomp"},
 	    {k->offload != CONF_OFFLOAD_NO, "hw_offload"},
 	    {marked(&k->mark_in), "mark_in"},
 	    {marked(&k->mark_out), "mark_out"},
@@ -154,6 +155,9 @@ static int check_offload(const struct settings *s, const struct child_conf *c, s
 
 	if (must && child_proto(c) == IKE_PROTO_AH)
 		return settings_err(err, s, settings_key(s, "hw_offload"), "devices do ESP, not AH: use auto or no");
+	if (must && c->kernel.ipcomp)
+		return settings_err(err, s, settings_key(s, "hw_offload"),
+				    "devices do not compress: take ipcomp away, or use auto or no");
 	if (must && c->tfc_padding)
 		return settings_err(err, s, settings_key(s, "hw_offload"),
 				    "what a device encrypts cannot be padded: take tfc_padding away, or use auto");

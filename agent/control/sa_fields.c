@@ -162,6 +162,10 @@ void child_fields(struct vici_wr *v, const struct agent *a, const struct child_s
 		vici_kv(v, "encap", "yes");
 	vici_kvf(v, "spi-in", "%08x", child->spi_in);
 	vici_kvf(v, "spi-out", "%08x", child->spi_out);
+	if (child->cpi_in) {
+		vici_kvf(v, "cpi-in", "%04x", child->cpi_in);
+		vici_kvf(v, "cpi-out", "%04x", child->cpi_out);
+	}
 	algorithms(v, child->proposal);
 	if (child->suite.esn)
 		vici_kv(v, "esn", "1");

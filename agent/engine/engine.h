@@ -32,6 +32,7 @@ struct engine_child {
 	uint8_t protocol; /* IPPROTO_ESP, IPPROTO_AH */
 	bool no_tfc; /* the peer said ESP_TFC_PADDING_NOT_SUPPORTED */
 	uint32_t spi_in, spi_out;
+	uint16_t cpi_in, cpi_out; /* IPComp with DEFLATE below ESP or AH (RFC 3173): both, or 0 and none */
 	const struct ts_list *ts_local, *ts_remote;
 	uint32_t reqid;
 	uint64_t life_s; /* hard limit by time from now, 0 = none */

@@ -22,6 +22,9 @@ static void log_established(const struct child_sa *c)
 
 	ike_log_group(c->ike, LOG_CHILD, 1, "selected proposal: %s:%s",
 		      proto_text(child_sa_proto(c)), proposal_str(c->proposal, text, sizeof(text)));
+	if (c->cpi_in)
+		ike_log_group(c->ike, LOG_CHILD, 1, "CHILD_SA %s{%u} compresses by DEFLATE, CPIs %04x_i %04x_o",
+			      c->conf->name, c->id, c->cpi_in, c->cpi_out);
 	for (unsigned int i = 0; (weak = proposal_legacy(c->proposal, i)); i++)
 		ike_log_group(c->ike, LOG_CHILD, 0, "CHILD_SA %s{%u} is protected by %s, which is weak",
 			      c->conf->name, c->id, weak->text);

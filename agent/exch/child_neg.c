@@ -27,6 +27,7 @@ void nego_free(struct agent *a, struct child_nego *n)
 		return;
 	if (n->have_slot)
 		a->core->parts->spi_free(a->engine, n->slot);
+	ipcomp_drop(a, n);
 	conn_conf_unref(n->conn);
 	kx_free(&n->kx);
 	child_keys_free(&n->keys);
@@ -162,6 +163,7 @@ int nego_offer(struct ike_sa *ike, struct child_nego *n, const struct child_sa *
 		offer_ts(ike, n);
 	}
 	n->transport = transport_wanted(ike, n, old);
+	ipcomp_offer(ike, n);
 	n->first = first;
 	if (first)
 		return 0;
@@ -182,6 +184,7 @@ void nego_put_offer(const struct child_nego *n, struct msg_wr *chain)
 {
 	if (n->transport)
 		put_status(chain, N_USE_TRANSPORT_MODE);
+	ipcomp_put(n, chain);
 	msg_put_sa(chain, n->offer);
 	if (!n->first)
 		msg_put_nonce(chain, slice_of(n->ni.b, n->ni.n));
@@ -215,7 +218,7 @@ int nego_answer(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *
 	if (n->suite.ke && (n->suite.ke != n->kx.group || !msg_has(msg, IKE_PL_KE) ||
 			    msg->ke.group != n->kx.group))
 		return outcome_set(why, -EPROTO, "peer's key exchange is not the one proposed");
-	if (transport_answered(ike, n, msg, &local, &remote, why) < 0)
+	if (transport_answered(ike, n, msg, &local, &remote, why) < 0 || ipcomp_answered(ike, n, msg, why) < 0)
 		return why->error;
 	if (local.more || remote.more || local.n > IKE_TS_AGREED_MAX || remote.n > IKE_TS_AGREED_MAX)
 		return outcome_set(why, -EPROTO, "peer's answer has more than %d traffic selectors a side",
@@ -410,6 +413,7 @@ uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_
 		return N_TEMPORARY_FAILURE;
 	}
 	n->no_tfc = msg_notify(msg, N_ESP_TFC_PADDING_NOT_SUPPORTED) != NULL;
+	ipcomp_asked(ike, n, msg);
 	n->first = first;
 	if (first)
 		return 0;
@@ -431,6 +435,7 @@ void nego_put_answer(const struct child_nego *n, struct msg_wr *chain)
 	transport_restore(n, &local, &remote);
 	if (n->transport)
 		put_status(chain, N_USE_TRANSPORT_MODE);
+	ipcomp_put(n, chain);
 	answer.p[0].spi_len = 4;
 	memcpy(answer.p[0].spi, spi_bytes(n->spi_in, spi).p, 4);
 	msg_put_sa(chain, &answer);
@@ -527,6 +532,9 @@ static struct child_sa *make_child(struct ike_sa *ike, struct child_nego *n)
 	c->mode = n->transport ? CONF_MODE_TRANSPORT : CONF_MODE_TUNNEL;
 	c->no_tfc = n->no_tfc;
 	c->encap = behind_nat(ike);
+	c->cpi_in = n->cpi_in;
+	c->cpi_out = n->cpi_out;
+	n->cpi_given = true;
 	c->spi_in = n->spi_in;
 	c->spi_out = n->spi_out;
 	if (!n->reqid)

@@ -44,6 +44,8 @@ struct child_nego {
 	bool have_slot;
 	struct engine_sa slot;
 	uint32_t spi_in, spi_out;
+	uint16_t cpi_in, cpi_out; /* IPComp; ours: as long as it is offered or agreed on */
+	bool cpi_given; /* ours is the Child SA's now */
 	struct proposals *offer; /* ours, as sent; initiator only */
 	struct proposal chosen;
 	struct child_suite suite;
@@ -320,6 +322,18 @@ int transport_answered(struct ike_sa *ike, struct child_nego *n, const struct ik
 		       struct ts_list *remote, struct outcome *why);
 /* Responder: the agreed selectors as the peer wrote the addresses. */
 void transport_restore(const struct child_nego *n, struct ts_list *local, struct ts_list *remote);
+
+/* ---- ipcomp.c: compression, RFC 7296 2.22 ------------------------------------------------------------------------ */
+/* Initiator: a CPI for the offer, where the child wants it. */
+void ipcomp_offer(struct ike_sa *ike, struct child_nego *n);
+/* Both: the notify, when there is a CPI. */
+void ipcomp_put(const struct child_nego *n, struct msg_wr *chain);
+/* Initiator: what became of it. 0, or -errno and why. */
+int ipcomp_answered(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *msg, struct outcome *why);
+/* Responder: both CPIs, when both want it. */
+void ipcomp_asked(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *msg);
+/* No compression; ours is free again. */
+void ipcomp_drop(struct agent *a, struct child_nego *n);
 
 /* ---- child_life.c: what happens to an installed Child SA -------------------------------------------------------- */
 /* Into force: selectors encrypt with it; timers, log, event. `old`: the one it replaces, or NULL. */

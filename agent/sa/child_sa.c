@@ -207,6 +207,8 @@ void child_engine_view(const struct child_sa *c, struct engine_child *out)
 		.protocol = c->suite.ah ? IPPROTO_AH : IPPROTO_ESP,
 		.spi_in = c->spi_in,
 		.spi_out = c->spi_out,
+		.cpi_in = c->cpi_in,
+		.cpi_out = c->cpi_out,
 		.ts_local = c->ts_local,
 		.ts_remote = c->ts_remote,
 		.reqid = c->reqid,
@@ -239,6 +241,7 @@ void child_drop(struct child_sa *c)
 	index_del(&core->by_id, &c->by_id);
 	index_del(&core->by_slot, &c->by_slot);
 	index_del(&core->by_selectors, &c->by_selectors);
+	cpi_drop(core, c->cpi_in);
 	TAILQ_REMOVE(&c->ike->children, c, next);
 	TAILQ_INSERT_TAIL(&core->freed_children, c, next);
 	core_later(a, 0);

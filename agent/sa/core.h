@@ -109,6 +109,14 @@ struct version_peers {
 	unsigned int n, at;
 };
 
+/* CPIs of ours: one word beside each IPComp SA, told apart by our address alone, whoever the peer is. */
+enum { CPIS = IPCOMP_CPI_MAX - IPCOMP_CPI_MIN + 1 };
+struct cpis {
+	uint8_t used[(CPIS + 7) / 8];
+	uint32_t next; /* where to look; those just left rest while the others go round */
+	bool begun;
+};
+
 struct agent_core {
 	struct agent *agent;
 	const struct agent_parts *parts;
@@ -129,6 +137,7 @@ struct agent_core {
 	unsigned int half_open;
 	uint32_t next_ike_id, next_child_id, next_reqid;
 	uint64_t next_nego;
+	struct cpis cpis;
 
 	struct child_list freed_children;
 	struct fading_list fading;
@@ -227,6 +236,9 @@ void child_free(struct child_sa *c);
 struct child_sa *child_find_slot(const struct agent *a, struct engine_sa sa);
 /* Child SAs of the same names and selectors, newest first, `c` itself among them; prev NULL at first. */
 struct child_sa *child_next_same(const struct child_sa *c, const struct child_sa *prev);
+/* cpi.c: one that no Child SA has, 0 when all are taken; and back. */
+uint16_t cpi_take(struct agent_core *core);
+void cpi_drop(struct agent_core *core, uint16_t cpi);
 /* The protocols have SPIs of their own: the peer may have chosen the same for ESP and for AH. */
 struct child_sa *child_find_spi_out(const struct ike_sa *ike, uint8_t proto, uint32_t spi);
 static inline uint8_t child_sa_proto(const struct child_sa *c)

@@ -65,6 +65,7 @@ struct child_sa {
 	bool encap;
 	bool no_tfc; /* the peer cannot take TFC padding */
 	uint32_t spi_in, spi_out, reqid;
+	uint16_t cpi_in, cpi_out; /* IPComp; 0 = none */
 	struct engine_sa engine;
 	uint64_t installed_ms, rekey_ms, expire_ms; /* monotonic, 0 = never */
 	uint64_t used_ms; /* when it or what it replaced was last used, before it was made */

@@ -67,6 +67,8 @@ enum ike_payload {
 	IKE_PL_SKF = 53,
 };
 
+/* IPComp (RFC 7296 2.22): transforms, and the CPIs that peers may choose (RFC 3173 3.3). */
+enum { IPCOMP_DEFLATE = 2, IPCOMP_CPI_MIN = 256, IPCOMP_CPI_MAX = 61439 };
 enum ike_proto { IKE_PROTO_NONE = 0, IKE_PROTO_IKE = 1, IKE_PROTO_AH = 2, IKE_PROTO_ESP = 3 };
 
 enum ike_id_type {

@@ -134,6 +134,7 @@ static const struct notify_size {
 } notify_sizes[] = {
 	{N_INVALID_KE_PAYLOAD, 2, 2},	     /* 1.3: a group number */
 	{N_SET_WINDOW_SIZE, 4, 4},	     /* 2.3 */
+	{N_IPCOMP_SUPPORTED, 3, UINT16_MAX}, /* 2.22: CPI, transform, its attributes */
 	{N_NAT_DETECTION_SOURCE_IP, 20, 20}, /* 2.23: a SHA-1 value */
 	{N_NAT_DETECTION_DESTINATION_IP, 20, 20},
 	{N_COOKIE, 1, IKE_COOKIE_MAX}, /* 2.6 */

@@ -46,6 +46,8 @@ static void put_some(void)
 	msg_put_id(&chain, IKE_PL_IDI, &id);
 	msg_put_notify(&chain, 0, N_INITIAL_CONTACT, slice_of(NULL, 0), slice_of(NULL, 0));
 	msg_put_delete(&chain, IKE_PROTO_ESP, spis, 2);
+	msg_put_delete(&chain, IKE_PROTO_AH, spis + 1, 1);
+	msg_put_notify(&chain, 0, N_IPCOMP_SUPPORTED, slice_of(NULL, 0), slice_of("\x01\x23\x02", 3));
 }
 
 static struct slice plain_message(void)
@@ -108,6 +110,9 @@ static void in_clear(void **state)
 	assert_says("IKE_AUTH request 1 of the initiator  1122334455667788:99aabbccddeeff00");
 	assert_says("IDi ID_FQDN gw.example");
 	assert_says("D ESP c0ffee01 00000002");
+	assert_says("D AH 00000002");
+	assert_says("IPCOMP_SUPPORTED CPI 0123 DEFLATE");
+	assert_int_equal(number_of(payload(o, 4), "cpi"), 0x123);
 	json_decref(o);
 }
 
@@ -279,7 +284,7 @@ static void joined_fragments(void **state)
 		assert_int_equal(sk_seal_piece(&suites[0], &k.ei, &k.ai, i, &hdr, &piece, &w), 0);
 		o = decoded(wr_slice(&w), &keys, join);
 		assert_says("fragment ");
-		assert_int_equal(json_array_size(json_object_get(payload(o, 0), "payloads")), i == 3 ? 3 : 0);
+		assert_int_equal(json_array_size(json_object_get(payload(o, 0), "payloads")), i == 3 ? 5 : 0);
 		if (i == 3)
 			assert_says("all 3 fragments together:");
 		json_decref(o);
@@ -538,6 +543,42 @@ static void guesses(void **state)
 	assert_int_equal(f.kind, FRAME_KEEPALIVE);
 }
 
+/* What AH covers is in clear; a length that goes past the end is told. */
+static void ah_in_clear(void **state)
+{
+	static const uint8_t packet[] = {
+		4,    4,    0, 0, 0xc0, 0xff, 0xee, 1,	  0,	0,    0,    9,			   /* header */
+		1,    2,    3, 4, 5,	6,    7,    8,	  9,	10,   11,   12,			   /* ICV */
+		0x45, 0,    0, 0x14, 0, 0,    0,    0,	  64,	59,   0,    0, 10, 1, 0, 1, 10, 2, 0, 1, /* inner */
+	};
+	struct frame f = {.kind = FRAME_AH, .bytes = slice_of(packet, sizeof(packet))};
+	FILE *to = fmemopen(text, sizeof(text), "w");
+	json_t *o = decode_ah(&f), *frame = json_pack("{s:i, s:O}", "number", 1, "ah", o);
+
+	(void)state;
+	assert_int_equal(ah_spi(f.bytes), 0xc0ffee01);
+	assert_int_equal(number_of(o, "seq"), 9);
+	assert_string_equal(text_of(o, "icv"), "0102030405060708090a0b0c");
+	assert_string_equal(text_of(o, "inner_to"), "10.2.0.1");
+	decode_print(to, frame);
+	fclose(to);
+	assert_says("AH SPI c0ffee01 seq 9  44 bytes");
+	assert_says("next header 4, ICV of 12 bytes, 10.1.0.1 > 10.2.0.1: 4500");
+	json_decref(frame);
+	json_decref(o);
+	for (size_t n = 0; n < 24; n++) {
+		uint8_t *exact = malloc(n ? n : 1);
+
+		memcpy(exact, packet, n);
+		f.bytes = slice_of(exact, n);
+		o = decode_ah(&f);
+		assert_string_equal(text_of(o, "malformed"), "shorter than it says (RFC 4302 2.2)");
+		json_decref(o);
+		assert_int_equal(ah_spi(f.bytes), n < 8 ? 0 : 0xc0ffee01);
+		free(exact);
+	}
+}
+
 static void packets(void **state)
 {
 	static const struct {
@@ -553,6 +594,9 @@ static void packets(void **state)
 		{"4500001e00000001401100000101010102020202" "01f401f4000a00000102", -1, 0, false},
 		{"4600002200000000401100000101010102020202" "01010101" "01f401f4000a00000102", FRAME_IKE, 2, false},
 		{"45000018000000004032000001010101020202020102030405060708", FRAME_ESP, 4, false},
+		{"45000018000000004033000001010101020202020102030405060708", FRAME_AH, 4, false},
+		{"6000000000043340" "20010db8000000000000000000000001" "20010db8000000000000000000000002" "01020304",
+		 FRAME_AH, 4, false},
 		{"45000014", -1, 0, false},
 		{"6000000000043240" "20010db8000000000000000000000001" "20010db8000000000000000000000002" "01020304",
 		 FRAME_ESP, 4, false},
@@ -695,6 +739,7 @@ int main(void)
 		cmocka_unit_test(esp_opened),
 		cmocka_unit_test(guesses),
 		cmocka_unit_test(packets),
+		cmocka_unit_test(ah_in_clear),
 		cmocka_unit_test(files),
 		cmocka_unit_test(captures_of_others),
 	};

@@ -19,6 +19,9 @@ static void mistakes(void **state)
 	     "AH in UDP: use esp_proposals"},
 	    {CHILD("hw_offload = crypto\nah_proposals = sha256"),
 	     NET "hw_offload: devices do ESP, not AH: use auto or no"},
+	    {CHILD("hw_offload = packet\nipcomp = yes"),
+	     NET "hw_offload: devices do not compress: take ipcomp away, or use auto or no"},
+	    {CHILD("ipcomp = deflate"), NET "ipcomp: 'deflate' is not allowed; it must be yes or no"},
 	    {CHILD("ah_proposals = sha256\nmode = drop"),
 	     NET "ah_proposals: mode = drop makes a policy of the classifier, which knows no such thing"},
 	    {CHILD("engine = linux"),
@@ -68,6 +71,7 @@ static void mistakes(void **state)
 	{CHILD("engine = dataplane\n" line),                                                       \
 	 NET "engine: the dataplane cannot do " key ": use engine = kernel or auto, or take " key " away"}
 	    NO_PLANE("ah_proposals = sha256", "ah_proposals"),
+	    NO_PLANE("ipcomp = yes", "ipcomp"),
 	    NO_PLANE("hw_offload = auto", "hw_offload"),
 	    NO_PLANE("hw_offload = yes", "hw_offload"),
 	    NO_PLANE("mark_in = 7", "mark_in"),
@@ -96,6 +100,7 @@ static void digest_kernel(void **state)
 	static const char *const other[] = {
 	    CHILD("ah_proposals = sha256"),
 	    CHILD("ah_proposals = sha512"),
+	    CHILD("ipcomp = yes"),
 	    CHILD("engine = auto"),
 	    CHILD("engine = kernel"),
 	    CHILD("hw_offload = crypto"),

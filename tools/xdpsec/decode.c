@@ -24,7 +24,7 @@ static int filter_read(const struct cli *cli, struct filter *f)
 		s += 2;
 	n = strlen(s);
 	if ((n != 8 && n != 16) || strspn(s, "0123456789abcdefABCDEF") != n)
-		return cli_usage(cli, "--spi '%s' is neither 16 hex digits (IKE) nor 8 (ESP)", cli->spi);
+		return cli_usage(cli, "--spi '%s' is neither 16 hex digits (IKE) nor 8 (ESP, AH)", cli->spi);
 	*f = (struct filter){.on = true, .spi = strtoull(s, NULL, 16), .wide = n == 16};
 	return 0;
 }
@@ -38,6 +38,8 @@ static bool filter_passes(const struct filter *f, const struct frame *frame)
 		return true;
 	if (frame->kind == FRAME_ESP)
 		return !f->wide && rd_u32(&r) == f->spi;
+	if (frame->kind == FRAME_AH)
+		return !f->wide && ah_spi(frame->bytes) == f->spi;
 	a = rd_u64(&r);
 	b = rd_u64(&r);
 	return frame->kind == FRAME_IKE && f->wide && (a == f->spi || b == f->spi);
@@ -47,7 +49,7 @@ static json_t *frame_new(const struct frame *f, const struct decode_keys *keys, 
 {
 	char text[ENDPOINT_STRLEN];
 	json_t *o = json_object();
-	bool ported = f->kind != FRAME_ESP || f->encap;
+	bool ported = (f->kind != FRAME_ESP && f->kind != FRAME_AH) || f->encap;
 
 	json_object_set_new(o, "number", json_integer((json_int_t)f->number));
 	if (f->time[0])
@@ -66,6 +68,8 @@ static json_t *frame_new(const struct frame *f, const struct decode_keys *keys, 
 		json_object_set_new(o, "ike", decode_ike(f->bytes, keys, join));
 	else if (f->kind == FRAME_ESP)
 		json_object_set_new(o, "esp", decode_esp(f, keys));
+	else if (f->kind == FRAME_AH)
+		json_object_set_new(o, "ah", decode_ah(f));
 	else
 		json_object_set_new(o, "keepalive", json_true());
 	return o;

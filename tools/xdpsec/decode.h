@@ -9,12 +9,12 @@
 #include <stdio.h>
 
 /*
- * IKE and ESP as an engineer reads them. What a datagram says becomes one JSON value (decode_ike.c, decode_esp.c), by the agent's own
+ * IKE, ESP and AH as an engineer reads them. What a datagram says becomes one JSON value (decode_ike.c, decode_esp.c, decode_ah.c), by the agent's own
  * decoders and table of algorithms; --json prints that, decode_print.c writes it for people.
  */
 
 /* ---- decode_capture.c: where datagrams come from ---- */
-enum frame_kind { FRAME_IKE, FRAME_ESP, FRAME_KEEPALIVE };
+enum frame_kind { FRAME_IKE, FRAME_ESP, FRAME_AH, FRAME_KEEPALIVE };
 struct frame {
 	unsigned long number; /* packet of the capture, or line */
 	char time[40];	      /* ISO 8601, or "" */
@@ -23,7 +23,7 @@ struct frame {
 	bool cut;	      /* the capture does not have all of it, or it is the first of IP fragments */
 	struct endpoint from, to;
 	enum frame_kind kind;
-	struct slice bytes; /* IKE header on, or ESP header on; valid until the next call */
+	struct slice bytes; /* IKE header on, or ESP or AH header on; valid until the next call */
 };
 struct capture;
 /* A pcap or pcapng file, or lines of hex; "-" is standard input. NULL, with text in err. */
@@ -58,6 +58,11 @@ struct joiner *joiner_new(void);
 void joiner_free(struct joiner *j);
 /* A fragment's plain text. When it was the last that was missing: the whole, malloced, its length and first type; else NULL. */
 uint8_t *joiner_add(struct joiner *j, const struct ike_msg *msg, struct slice plain, size_t *n, uint8_t *first);
+
+/* ---- decode_ah.c ---- */
+json_t *decode_ah(const struct frame *f);
+/* 0 when it is too short for one. */
+uint32_t ah_spi(struct slice bytes);
 
 /* ---- decode_ike.c, decode_esp.c ---- */
 /* keys and join may be NULL. A new object. */

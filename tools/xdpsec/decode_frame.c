@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "decode.h"
 
-/* What an IP packet or a datagram is: IKE, ESP, a keepalive, or nothing of ours. */
+/* What an IP packet or a datagram is: IKE, ESP, AH, a keepalive, or nothing of ours. */
 
-enum { IKE_UDP = 500, IKE_UDP_NAT_T = 4500, PROTO_UDP = 17, PROTO_ESP = 50 };
+enum { IKE_UDP = 500, IKE_UDP_NAT_T = 4500, PROTO_UDP = 17, PROTO_ESP = 50, PROTO_AH = 51 };
 
 static bool looks_like_ike(struct slice s)
 {
@@ -61,9 +61,9 @@ static bool of_proto(struct frame *f, uint8_t proto, struct rd r)
 {
 	if (proto == PROTO_UDP)
 		return of_udp(f, r);
-	f->kind = FRAME_ESP;
+	f->kind = proto == PROTO_AH ? FRAME_AH : FRAME_ESP;
 	f->bytes = rd_rest(&r);
-	return proto == PROTO_ESP;
+	return proto == PROTO_ESP || proto == PROTO_AH;
 }
 
 static void addr_take(struct rd *r, uint8_t family, struct ip_addr *a)

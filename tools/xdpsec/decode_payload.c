@@ -235,6 +235,12 @@ static void put_notify(json_t *o, const struct ike_notify_pl *n)
 	case N_SET_WINDOW_SIZE:
 		put_number(o, "window", rd_u32(&r));
 		break;
+	case N_IPCOMP_SUPPORTED: /* RFC 7296 2.22 */
+		put_number(o, "cpi", rd_u16(&r));
+		v = rd_u8(&r);
+		put_text(o, "transform", v == IPCOMP_DEFLATE ? "DEFLATE" : NULL);
+		put_number(o, "transform_id", v);
+		break;
 	case N_UNSUPPORTED_CRITICAL_PAYLOAD:
 		put_number(o, "payload_type", rd_u8(&r));
 		break;

@@ -97,6 +97,9 @@ static void print_notify(FILE *to, const json_t *o)
 		print_name(to, o, "group", "group_id", "group");
 	} else if (has(o, "hashes")) {
 		print_list(to, json_object_get(o, "hashes"), " ");
+	} else if (has(o, "cpi")) {
+		fprintf(to, " CPI %04llx ", (unsigned long long)number_of(o, "cpi"));
+		print_name(to, o, "transform", "transform_id", "transform");
 	} else {
 		print_hex(to, " ", o, "data");
 	}
@@ -281,6 +284,25 @@ static void print_esp(FILE *to, const json_t *o, bool encap)
 	fputc('\n', to);
 }
 
+static void print_ah(FILE *to, const json_t *o)
+{
+	fputs("AH", to);
+	if (has(o, "spi"))
+		fprintf(to, " SPI %s seq %lld  %lld bytes", text_of(o, "spi"), (long long)number_of(o, "seq"),
+			(long long)number_of(o, "length"));
+	fputc('\n', to);
+	if (has(o, "malformed")) {
+		fprintf(to, "    MALFORMED: %s\n", text_of(o, "malformed"));
+		return;
+	}
+	fprintf(to, "    next header %lld, ICV of %zu bytes", (long long)number_of(o, "next_header"),
+		strlen(text_of(o, "icv")) / 2);
+	if (has(o, "inner_from"))
+		fprintf(to, ", %s > %s", text_of(o, "inner_from"), text_of(o, "inner_to"));
+	print_hex(to, ": ", o, "data");
+	fputc('\n', to);
+}
+
 void decode_print(FILE *to, const json_t *frame)
 {
 	if (has(frame, "time"))
@@ -293,6 +315,8 @@ void decode_print(FILE *to, const json_t *frame)
 		print_ike(to, json_object_get(frame, "ike"));
 	else if (has(frame, "esp"))
 		print_esp(to, json_object_get(frame, "esp"), is_true(frame, "encap"));
+	else if (has(frame, "ah"))
+		print_ah(to, json_object_get(frame, "ah"));
 	else
 		fputs("NAT keepalive\n", to);
 	if (is_true(frame, "cut"))
