@@ -8,12 +8,15 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/udp.h>
+#include <linux/xfrm.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 enum {
@@ -48,9 +51,9 @@ struct net {
 	uint8_t buf[NET_DATAGRAM_MAX];
 };
 
-/* Room for either family's packet information, aligned as control messages must be. */
+/* Room for either family's packet information and the size of a segment, aligned as control messages must be. */
 union net_control {
-	char buf[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	char buf[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int))];
 	struct cmsghdr align;
 };
 
@@ -77,6 +80,17 @@ static bool local_of(struct msghdr *mh, uint16_t port, struct endpoint *to)
 		}
 	}
 	return false;
+}
+
+/* UDP_GRO: datagrams of one sender that came as one have this size, but the last; 0: it is one. */
+static size_t segment_of(struct msghdr *mh)
+{
+	int n = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c; c = CMSG_NXTHDR(mh, c))
+		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO && c->cmsg_len >= CMSG_LEN(sizeof(n)))
+			memcpy(&n, CMSG_DATA(c), sizeof(n));
+	return n > 0 ? (size_t)n : 0;
 }
 
 /* RFC 3948 2.2, 2.3: what the first bytes on the NAT-T port say. True when `d` is an IKE message. */
@@ -119,6 +133,18 @@ static void deliver(struct net_socket *s, const struct endpoint *from, const str
 	n->fn(n->ctx, from, to, d);
 }
 
+static void deliver_segments(struct net_socket *s, const struct endpoint *from, const struct endpoint *to,
+			     struct slice all, size_t size)
+{
+	do {
+		size_t n = size && size < all.n ? size : all.n;
+
+		deliver(s, from, to, slice_of(all.p, n));
+		all.p += n;
+		all.n -= n;
+	} while (all.n);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct net_socket *s = arg;
@@ -151,7 +177,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			n->stat.runt++;
 			continue;
 		}
-		deliver(s, &from, &to, slice_of(n->buf, (size_t)got));
+		deliver_segments(s, &from, &to, slice_of(n->buf, (size_t)got), segment_of(&mh));
 	}
 }
 
@@ -325,6 +351,64 @@ struct net *net_open(struct event_base *base, uint16_t port, uint16_t port_nat_t
 		return NULL;
 	}
 	return n;
+}
+
+/* ---- the kernel's ESP --------------------------------------------------------------------------- */
+
+/*
+ * With UDP_GRO the kernel joins ESP in UDP before it decrypts, since Linux 6.7. Before that it would join the datagrams
+ * all the same and take the result for one packet of ESP, so the version has to be asked; nothing else tells.
+ */
+static bool kernel_joins_esp(void)
+{
+	unsigned int major = 0, minor = 0;
+	struct utsname u;
+
+	if (uname(&u) || sscanf(u.release, "%u.%u", &major, &minor) != 2)
+		return false;
+	return major > 6 || (major == 6 && minor >= 7);
+}
+
+/* A socket's own policy comes before all others: IKE leaves and arrives in clear (RFC 7296 2.23, RFC 4301 4.4.1). */
+static int exempt(const struct net_socket *s)
+{
+	struct xfrm_userpolicy_info p = {
+		.sel.family = (uint16_t)s->family,
+		.action = XFRM_POLICY_ALLOW,
+		.lft = {XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0},
+	};
+	bool v4 = s->family == AF_INET;
+
+	for (uint8_t dir = XFRM_POLICY_IN; dir <= XFRM_POLICY_OUT; dir++) {
+		p.dir = dir;
+		if (setsockopt(s->fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_XFRM_POLICY : IPV6_XFRM_POLICY, &p,
+			       sizeof(p)))
+			return -errno;
+	}
+	return 0;
+}
+
+int net_kernel_esp(struct net *n, char *err, size_t errlen)
+{
+	bool gro = kernel_joins_esp();
+
+	for (unsigned int i = 0; i < n->n_socks; i++) {
+		const struct net_socket *s = &n->sock[i];
+		const char *what = "exempting IKE from the kernel's policies";
+		int e = exempt(s);
+
+		if (!e && s->nat_t) {
+			what = "handing ESP in UDP to the kernel";
+			if (gro && set_opt(s->fd, IPPROTO_UDP, UDP_GRO, 1))
+				gro = false;
+			e = set_opt(s->fd, IPPROTO_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP);
+		}
+		if (e) {
+			snprintf(err, errlen, "%s, UDP port %u: %s", what, s->port, strerror(-e));
+			return e;
+		}
+	}
+	return 0;
 }
 
 void net_close(struct net *n)

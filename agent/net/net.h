@@ -27,6 +27,12 @@ typedef void (*net_recv_fn)(void *ctx, const struct endpoint *from, const struct
 struct net *net_open(struct event_base *base, uint16_t port, uint16_t port_nat_t, net_recv_fn fn,
 		     void *ctx, char *err, size_t errlen);
 void net_close(struct net *n);
+/*
+ * The kernel does ESP from here on: what comes to the NAT-T port without a marker goes to it (RFC 3948), keepalives end
+ * there, and packets of one flow may come to it as one (UDP_GRO). IKE itself is exempt from the kernel's policies, whatever
+ * they select. Takes CAP_NET_ADMIN. 0, or -errno and a line in err: then the sockets are as they were, or partly so.
+ */
+int net_kernel_esp(struct net *n, char *err, size_t errlen);
 /* Sends from `from` (address any: the kernel chooses) to `to`; adds the marker when from.port is the NAT-T
  * port. 0 or -errno; never blocks. */
 int net_send(struct net *n, const struct endpoint *from, const struct endpoint *to, struct slice datagram);

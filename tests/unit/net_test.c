@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -212,6 +213,67 @@ static void what_is_not_ike_is_counted_and_dropped(void **state)
 	close(fd);
 }
 
+static void kernel_esp_or_skip(struct fixture *f)
+{
+	char err[256] = "";
+	int r = net_kernel_esp(f->net, err, sizeof(err));
+
+	if (!r)
+		return;
+	print_message("skipped: %s\n", err);
+	assert_non_null(strstr(err, "UDP port"));
+	skip();
+}
+
+/* What comes on the NAT-T port once the kernel does ESP: IKE as before; keepalives and ESP end in
+ * the kernel. */
+static void kernel_esp_leaves_ike(void **state)
+{
+	static const char *const to[] = {"127.0.0.1", "::1"};
+	static const char esp[40] = "\x01\x02\x03\x04rest";
+	struct fixture *f = *state;
+	struct net_stat s;
+
+	kernel_esp_or_skip(f);
+	for (int i = 0; i < 2; i++) {
+		int fd = peer_socket(to[i]);
+
+		if (fd < 0)
+			continue;
+		f->got = 0;
+		send_raw(fd, to[i], f->port_nat_t, "\xff", 1);
+		send_raw(fd, to[i], f->port_nat_t, esp, sizeof(esp));
+		send_raw(fd, to[i], f->port_nat_t, "\0\0\0\0ike", 7);
+		s = stat_after(f);
+		assert_int_equal(f->got, 1);
+		assert_memory_equal(f->bytes, "ike", 3);
+		assert_true(!s.keepalives && !s.stray_esp);
+		send_raw(fd, to[i], f->port, "ike", 3);
+		stat_after(f);
+		assert_int_equal(f->got, 2);
+		close(fd);
+	}
+	/* Twice is as good as once. */
+	kernel_esp_or_skip(f);
+}
+
+/* Three datagrams that a sender gave its kernel as one come as one, or as three: we see three. */
+static void joined_datagrams_come_apart(void **state)
+{
+	static const char three[] = "\0\0\0\0one \0\0\0\0two \0\0\0\0end";
+	struct fixture *f = *state;
+	int fd = peer_socket("127.0.0.1"), size = 8;
+
+	kernel_esp_or_skip(f);
+	assert_int_equal(setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)), 0);
+	send_raw(fd, "127.0.0.1", f->port_nat_t, three, sizeof(three) - 1);
+	stat_after(f);
+	assert_int_equal(f->got, 3);
+	assert_int_equal(f->n, 3);
+	assert_memory_equal(f->bytes, "end", 3);
+	close(fd);
+}
+
 static void send_uses_the_source_and_port_asked_for(void **state)
 {
 	struct fixture *f = *state;
@@ -305,6 +367,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(marker_comes_off_on_nat_t_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(marker_is_no_marker_on_ike_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_ike_is_counted_and_dropped, setup, teardown),
+		cmocka_unit_test_setup_teardown(kernel_esp_leaves_ike, setup, teardown),
+		cmocka_unit_test_setup_teardown(joined_datagrams_come_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(send_uses_the_source_and_port_asked_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(send_refuses_what_cannot_be, setup, teardown),
 		cmocka_unit_test_setup_teardown(second_daemon_is_told_which_port, setup, teardown),

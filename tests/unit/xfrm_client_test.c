@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/net/net.h"
 #include "tests/unit/xfrm_world.h"
 
 /* Policies and events of policies, which every kernel with XFRM has. */
@@ -296,6 +297,51 @@ static void acquire(void **state)
 	side_free(s);
 }
 
+static void no_datagram(void *ctx, const struct endpoint *from, const struct endpoint *to,
+			struct slice d)
+{
+	(void)ctx;
+	(void)from;
+	(void)to;
+	(void)d;
+}
+
+/* A policy that stops everything does not stop IKE, once the sockets are exempt; and theirs is in
+ * no list of ours. */
+static void ike_is_exempt(void **state)
+{
+	struct endpoint from = {.port = 500}, to = {.ip = ip("198.51.100.7"), .port = 500};
+	struct xfrm_policy_spec p = policy(1, XF_OUT);
+	struct side *s;
+	struct net *n;
+	char err[256] = "";
+
+	(void)state;
+	need_world();
+	assert_int_equal(
+	    system(
+		"ip link add ike0 type veth peer ike1 && ip addr add 198.51.100.1/24 dev ike0 && "
+		"ip link set ike0 up && ip link set ike1 up"),
+	    0);
+	s = side_new(0, 0);
+	p.sel = (struct xf_selector){.src = ip("0.0.0.0"), .dst = ip("0.0.0.0")};
+	p.action = XF_BLOCK;
+	p.n_tmpl = 0;
+	assert_int_equal(DO(s, xfrm_policy_add(s->c, &p, &wt, NULL)), 0);
+	n = net_open(w.base, 500, 4500, no_datagram, NULL, err, sizeof(err));
+	assert_non_null(n);
+	assert_int_equal(net_send(n, &from, &to, slice_of("ike", 3)), -EPERM);
+	assert_int_equal(net_kernel_esp(n, err, sizeof(err)), 0);
+	assert_int_equal(net_send(n, &from, &to, slice_of("ike", 3)), 0);
+	from.port = to.port = 4500;
+	assert_int_equal(net_send(n, &from, &to, slice_of("ike", 3)), 0);
+	assert_int_equal(policies_there(s), 1);
+	net_close(n);
+	clean("policy");
+	assert_int_equal(system("ip link del ike0"), 0);
+	side_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +349,7 @@ int main(void)
 	    cmocka_unit_test(batches),	     cmocka_unit_test(lost_answers),
 	    cmocka_unit_test(callbacks_ask), cmocka_unit_test(others),
 	    cmocka_unit_test(overrun),	     cmocka_unit_test(acquire),
+	    cmocka_unit_test(ike_is_exempt),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/engine/xfrm/probe.h"
 #include "tests/unit/xfrm_world.h"
 
 /* SAs: skipped, with the reason, where the kernel has no ESP; tests/kernel/xfrm_client.sh runs it
@@ -430,13 +431,39 @@ static void offload(void **state)
 	side_free(s);
 }
 
+/* What is there and, in words, what is not; nothing is left behind. */
+static void probe(void **state)
+{
+	struct xfrm_probe p;
+	struct side *s;
+	uint64_t t = now_us();
+
+	(void)state;
+	need_world();
+	assert_int_equal(xfrm_probe_run(&p), 0);
+	print_message("probed in %llu ms\n", (unsigned long long)(now_us() - t) / 1000);
+	for (int f = 0; f < XF_FEATURES; f++) {
+		print_message("%s: %s\n", xfrm_feature_name(f), p.has[f] ? "yes" : p.why_not[f]);
+		assert_int_equal(p.has[f], !p.why_not[f][0]);
+	}
+	assert_int_equal(p.has[XF_ESP], w.esp);
+	assert_int_equal(p.alg[alg_index(alg_by_name("aes128gcm16", 0))], w.esp);
+	assert_int_equal(p.alg[alg_index(alg_by_name("sha256", IKE_T_INTEG))], w.esp);
+	assert_false(p.alg[alg_index(alg_by_name("x25519", 0))]);
+	s = side_new(0, 0);
+	assert_int_equal(sas_there(s), 0);
+	assert_int_equal(policies_there(s), 0);
+	side_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(suites),	cmocka_unit_test(shapes),
-	    cmocka_unit_test(per_cpu),	cmocka_unit_test(thousand_pairs),
-	    cmocka_unit_test(lost_sas), cmocka_unit_test(sa_events),
-	    cmocka_unit_test(moves),	cmocka_unit_test(offload),
+	    cmocka_unit_test(probe),	      cmocka_unit_test(suites),
+	    cmocka_unit_test(shapes),	      cmocka_unit_test(per_cpu),
+	    cmocka_unit_test(thousand_pairs), cmocka_unit_test(lost_sas),
+	    cmocka_unit_test(sa_events),      cmocka_unit_test(moves),
+	    cmocka_unit_test(offload),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

@@ -16,7 +16,6 @@ enum xf_feature {
 	XF_ESP,	    /* ESP over IPv4 and IPv6 */
 	XF_AH,	    /* likewise */
 	XF_IPCOMP,  /* likewise, with deflate */
-	XF_DEVICE,  /* XFRM interfaces in collect-metadata mode */
 	XF_MIGRATE, /* xfrm_migrate */
 	XF_PER_CPU, /* SAs of one CPU */
 	XF_FEATURES,
