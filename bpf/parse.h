@@ -44,13 +44,15 @@ enum xs_fragment { XS_WHOLE, XS_FIRST_FRAGMENT, XS_LATER_FRAGMENT };
 struct xs_pkt {
 	struct xs_tuple tuple; /* as the packet has it: src is its source */
 	__u32 len;	       /* of the IP packet */
-	__u32 spi;	       /* ESP, UDP: where an SPI would be, 0 when there is none */
+	__u32 spi;	       /* ESP, AH, UDP: where an SPI would be, 0 when there is none */
 	__u16 l3;	       /* offset of the IP header */
 	__u8 fragment;
 	__u8 keepalive; /* UDP: one byte 0xff (RFC 3948 2.3) */
 	__u8 mac[6];	/* destination */
-	__u8 hops;	/* IPv6: hop limit */
-	__u8 pad;
+	__u8 hops;	/* TTL or hop limit */
+	__u8 tos;	/* or traffic class */
+	__u8 options;	/* that a router has to look at */
+	__u8 pad[3];
 };
 
 /* Where the parser is. */
@@ -122,6 +124,15 @@ static __always_inline void xs_parse_esp(const struct xs_cursor *at, struct xs_p
 		p->spi = bpf_ntohl(*spi);
 }
 
+/* RFC 4302 2: next header, length, 16 bits that are not used, SPI, sequence number. */
+static __always_inline void xs_parse_ah(const struct xs_cursor *at, struct xs_pkt *p)
+{
+	__be32 *spi = xs_pin(at->l4 + 4);
+
+	if (at->l4_len >= 12 && (void *)(spi + 1) <= at->end)
+		p->spi = bpf_ntohl(*spi);
+}
+
 /* RFC 4301 4.4.1.1: ICMP type and code stand where ports do. */
 static __always_inline int xs_parse_l4(const struct xs_cursor *at, struct xs_pkt *p)
 {
@@ -149,6 +160,8 @@ static __always_inline int xs_parse_l4(const struct xs_cursor *at, struct xs_pkt
 		xs_parse_udp_body(at, p);
 	else if (t->protocol == IPPROTO_ESP)
 		xs_parse_esp(at, p);
+	else if (t->protocol == IPPROTO_AH)
+		xs_parse_ah(at, p);
 	return XS_PARSED_IP;
 }
 
@@ -177,6 +190,9 @@ static __always_inline int xs_parse_ipv4(struct xs_cursor *at, struct xs_pkt *p)
 	xs_map_ipv4(&p->tuple.src, ip->saddr);
 	xs_map_ipv4(&p->tuple.dst, ip->daddr);
 	p->tuple.protocol = ip->protocol;
+	p->hops = ip->ttl;
+	p->tos = ip->tos;
+	p->options = hlen > sizeof(*ip);
 	offset = bpf_ntohs(ip->frag_off);
 	if (offset & 0x1fff)
 		p->fragment = XS_LATER_FRAGMENT;
@@ -281,6 +297,8 @@ static __always_inline int xs_parse_ipv6(struct xs_cursor *at, struct xs_pkt *p)
 		return XS_PARSED_MALFORMED;
 	p->tuple.flags = XS_TUPLE_V6;
 	p->hops = ip->hop_limit;
+	p->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
+	p->options = ip->nexthdr == IPPROTO_HOPOPTS;
 	at->l4 = ip + 1;
 	at->l4_len = p->len - sizeof(*ip);
 	if (xs_is_ext(ip->nexthdr))
@@ -383,3 +401,32 @@ static __always_inline bool xs_mac_is_group(const struct xs_pkt *p)
 {
 	return p->mac[0] & 1;
 }
+
+#ifndef XS_SKB
+/* RFC 1812 5.3.1, RFC 8200 3: one hop less, and on to the next one. False when it is not a plain frame. */
+static __always_inline bool xs_forward(struct xdp_md *ctx, const struct xs_pkt *p,
+				       const __u8 mac[6], const __u8 src_mac[6])
+{
+	struct ethhdr *eth = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	struct iphdr *ip = (void *)(eth + 1);
+	struct ipv6hdr *ip6 = (void *)ip;
+	__u32 sum;
+
+	if (p->l3 != sizeof(*eth) || (void *)(ip6 + 1) > end)
+		return false;
+	if (p->tuple.flags & XS_TUPLE_V6) {
+		ip6->hop_limit--;
+	} else {
+		// RFC 1624 3: the sum changes as the byte does, with the carry around the end
+		sum = ip->check + bpf_htons(0x0100);
+		ip->check = sum + (sum >= 0xffff);
+		ip->ttl--;
+	}
+	for (int i = 0; i < ETH_ALEN; i++) {
+		eth->h_dest[i] = mac[i];
+		eth->h_source[i] = src_mac[i];
+	}
+	return true;
+}
+#endif

@@ -6,6 +6,8 @@
 
 #include "maps/match.h"
 
+#include "route.h"
+
 /* Which policy a packet meets: the flow cache of this CPU, then a tuple-space search. */
 
 enum { XS_SEARCH_TRIES = 4 };
@@ -145,18 +147,9 @@ static __always_inline bool xs_not_forwarded(void *ctx, __u32 ifindex, const str
 					     const struct xs_addr *dst)
 {
 	struct bpf_fib_lookup fib = {.ifindex = ifindex, .l4_protocol = t->protocol};
-	const __u32 *s = (const void *)&t->src, *d = (const void *)dst;
 	long ret;
 
-	if (t->flags & XS_TUPLE_V6) {
-		fib.family = 10; /* AF_INET6 */
-		__builtin_memcpy(fib.ipv6_src, s, 16);
-		__builtin_memcpy(fib.ipv6_dst, d, 16);
-	} else {
-		fib.family = 2; /* AF_INET */
-		fib.ipv4_src = s[3];
-		fib.ipv4_dst = d[3];
-	}
+	xs_fib_addrs(&fib, t, dst);
 	ret = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
 	return ret == BPF_FIB_LKUP_RET_NOT_FWDED || ret == BPF_FIB_LKUP_RET_FWD_DISABLED;
 }

@@ -11,8 +11,21 @@
  * far end of the on-ramp nothing passes: tc_out has sent here what a policy protects.
  */
 
-static __always_inline int protect(struct xdp_md *ctx, const struct xs_port *p,
-				   const struct xs_pkt *pkt, const struct xs_decision *d)
+/* By the stack to a WAN port, where tc_out takes it. Without XFRM interface the kernel's own
+ * policies do, wherever it leaves. */
+static __always_inline int to_kernel(struct xdp_md *ctx, const struct xs_ctl *c,
+				     const struct xs_port *p, const struct xs_pkt *pkt)
+{
+	if (p && p->role == XS_ROLE_RAMP)
+		return xs_xdp_drop(XS_DROP_no_engine);
+	if (c->xfrm_dev && !xs_leaves_guarded(ctx, ctx->ingress_ifindex, pkt))
+		return xs_xdp_drop(XS_DROP_wrong_port);
+	return XDP_PASS;
+}
+
+static __always_inline int protect(struct xdp_md *ctx, const struct xs_ctl *c,
+				   const struct xs_port *p, const struct xs_pkt *pkt,
+				   const struct xs_decision *d)
 {
 	__u32 key = d->bundle;
 	__u64 *word = bpf_map_lookup_elem(&bundle, &key), w = 0;
@@ -32,9 +45,7 @@ static __always_inline int protect(struct xdp_md *ctx, const struct xs_port *p,
 	}
 	switch (XS_BUNDLE_ENGINE(w)) {
 	case XS_ENGINE_KERNEL:
-		if (p && p->role == XS_ROLE_RAMP)
-			break;
-		return XDP_PASS;
+		return to_kernel(ctx, c, p, pkt);
 	case XS_ENGINE_DATAPLANE: {
 		struct xs_meta meta = {
 		    .slot = XS_BUNDLE_SLOT(w),
@@ -61,7 +72,7 @@ static __always_inline int ramp(struct xdp_md *ctx, struct xs_ctl *c, const stru
 	if (d.policy)
 		xs_count(&policy_stat, d.policy, pkt->len);
 	if (d.action == XS_PROTECT || d.action == XS_TRAP)
-		return protect(ctx, p, pkt, &d);
+		return protect(ctx, c, p, pkt, &d);
 	return xs_xdp_drop(d.drop ? d.drop : XS_DROP_discard);
 }
 
@@ -97,7 +108,7 @@ int xdp_lan(struct xdp_md *ctx)
 		return XDP_PASS;
 	case XS_PROTECT:
 	case XS_TRAP:
-		return protect(ctx, p, &pkt, &d);
+		return protect(ctx, c, p, &pkt, &d);
 	}
 	return xs_xdp_drop(d.drop ? d.drop : XS_DROP_discard);
 }

@@ -7,10 +7,10 @@
 #include "select.h"
 
 /*
- * The untrusted side. ESP of our SAs goes to its engine, IKE to the agent under a budget, and what
+ * The untrusted side. ESP and AH of our SAs go to their engine, IKE to the agent under a budget, and what
  * arrives in clear though a policy protects it is dropped (RFC 4301 5.2). Everything else passes.
  *
- * Outer fragments of ESP pass to the kernel: they have to be put together before they can be
+ * Outer fragments of them pass to the kernel: they have to be put together before they can be
  * opened.
  */
 
@@ -97,13 +97,14 @@ static __always_inline int ike(struct xdp_md *ctx, struct xs_ctl *c, const struc
 
 /*
  * In UDP or not, from whatever port: RFC 7296 2.23-4 and 2.23-9 want both taken at any time, and a NAT may change the
- * peer's port; the dataplane says so once it is proved.
+ * peer's port; who opens it says so once it is proved.
  */
 static __always_inline bool slot_matches(const struct xs_sa_slot *s, const struct xs_pkt *pkt)
 {
 	const xs_word *a = (const void *)&s->dst, *b = (const void *)&pkt->tuple.dst;
 
-	return pkt->spi && *(volatile __u32 *)&s->spi == pkt->spi && a[0] == b[0] && a[1] == b[1];
+	return pkt->spi && *(volatile __u32 *)&s->spi == pkt->spi && a[0] == b[0] && a[1] == b[1] &&
+	       (s->protocol == IPPROTO_AH) == (pkt->tuple.protocol == IPPROTO_AH);
 }
 
 static __always_inline int unknown_spi(struct xdp_md *ctx, struct xs_ctl *c,
@@ -150,11 +151,14 @@ int xdp_wan(struct xdp_md *ctx)
 			return XDP_PASS;
 		return xs_xdp_drop(XS_DROP_malformed);
 	}
-	if (pkt.tuple.protocol == IPPROTO_ESP) {
+	if (pkt.tuple.protocol == IPPROTO_ESP || pkt.tuple.protocol == IPPROTO_AH) {
 		if (pkt.fragment != XS_WHOLE)
 			return is_for_us(ctx, &pkt) ? XDP_PASS : plain(ctx, c, p, &pkt);
 		return esp(ctx, c, p, &pkt);
 	}
+	/* RFC 3173: the kernel's policies want ESP or AH around it. */
+	if (pkt.tuple.protocol == IPPROTO_COMP && is_for_us(ctx, &pkt))
+		return XDP_PASS;
 	if (xs_is_nd(&pkt) && (xs_stays_on_link(&pkt.tuple.dst) || is_for_us(ctx, &pkt)))
 		return XDP_PASS;
 	if (pkt.tuple.protocol != IPPROTO_UDP || pkt.fragment == XS_LATER_FRAGMENT)

@@ -54,7 +54,8 @@ struct xs_sa_slot {
 	__u16 sport, dport; /* of UDP encapsulation as received; 0 = plain ESP */
 	__u16 worker;
 	__u8 engine;
-	__u8 pad[5];
+	__u8 protocol; /* 51: AH; else ESP */
+	__u8 pad[4];
 };
 
 /* sa_in and sa_out: hash by SPI (ours) and by slot; for people, not for packets. */

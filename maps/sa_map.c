@@ -22,7 +22,7 @@ static bool slot_differs(const volatile struct xs_sa_slot *s, const struct xs_sa
 		if (s->dst.b[i] != sa->dst.b[i])
 			return true;
 	return s->spi != sa->spi || s->generation != sa->generation || s->dport != sa->dport ||
-	       !s->sport != !sa->sport || s->engine != sa->engine;
+	       !s->sport != !sa->sport || s->engine != sa->engine || s->protocol != sa->protocol;
 }
 
 int xs_sa_in_put(struct xs_maps *m, const struct xs_sa *sa, uint32_t policy)
@@ -49,6 +49,7 @@ int xs_sa_in_put(struct xs_maps *m, const struct xs_sa *sa, uint32_t policy)
 	s->dport = sa->dport;
 	s->worker = sa->worker;
 	s->engine = sa->engine;
+	s->protocol = sa->protocol;
 	slot_publish(s, sa->spi);
 	return 0;
 }

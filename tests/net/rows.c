@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "common/addr.h"
+#include "maps/maps.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/*
+ * Rows of the maps from the command line, for tests of the programs without an agent:
+ *   rows PIN_DIR policy SRC/LEN DST/LEN protect|trap|discard|bypass [ENGINE SLOT [PORT]]   prints the bundle
+ *   rows PIN_DIR bundle BUNDLE ENGINE SLOT [PORT]          what it encrypts with now; ENGINE none: nothing
+ *   rows PIN_DIR in SPI DST ENGINE [esp|ah REQID]          an inbound SA; the slot is in the SPI
+ *   rows PIN_DIR policies N ENGINE SLOT                    N of 172.16.0.0/12 to 10.99.0.0/16, in one go
+ *   rows PIN_DIR acquires                                  policies that asked for an SA since the last time
+ */
+
+static struct xs_maps maps;
+static struct xs_policies *policies;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "rows: %s\n", what);
+	exit(1);
+}
+
+static uint32_t number(const char *s)
+{
+	char *end;
+	unsigned long v = strtoul(s, &end, 0);
+
+	if (!*s || *end)
+		die(s);
+	return (uint32_t)v;
+}
+
+static uint32_t word_of(const char *s, const char *const *words, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (!strcmp(s, words[i]))
+			return i;
+	die(s);
+	return 0;
+}
+
+static uint32_t engine_of(const char *s)
+{
+	static const char *const names[] = {"none", "kernel", "dataplane", "offload"};
+
+	return word_of(s, names, 4);
+}
+
+static uint64_t bundle_word(char **argv)
+{
+	uint32_t engine = engine_of(argv[0]), port = argv[1] && argv[2] ? number(argv[2]) : 0;
+
+	return engine && argv[1] ? XS_BUNDLE(number(argv[1]), 1, port, engine) : 0;
+}
+
+static void range(const char *s, struct xs_addr *lo, struct xs_addr *hi, uint8_t *family)
+{
+	struct ip_addr a, first, last;
+	char text[64], *slash;
+
+	snprintf(text, sizeof(text), "%s", s);
+	slash = strchr(text, '/');
+	if (!slash)
+		die(s);
+	*slash++ = 0;
+	if (addr_parse(text, &a))
+		die(s);
+	addr_prefix_range(&a, number(slash), &first, &last);
+	addr_to_mapped(&first, lo->b);
+	addr_to_mapped(&last, hi->b);
+	*family = a.family;
+}
+
+static void policy(int argc, char **argv)
+{
+	static const char *const actions[] = {"", "bypass", "discard", "protect", "trap"};
+	struct xs_policy p = {.sport_hi = 65535, .dport_hi = 65535, .priority = 1000};
+	uint32_t id;
+
+	if (argc < 3)
+		die("policy: SRC/LEN DST/LEN ACTION");
+	range(argv[0], &p.src_lo, &p.src_hi, &p.family);
+	range(argv[1], &p.dst_lo, &p.dst_hi, &p.family);
+	p.action = (uint8_t)word_of(argv[2], actions, 5);
+	p.bundle = xs_bundle_alloc(policies);
+	if (argc > 3)
+		xs_bundle_set(&maps, p.bundle, bundle_word(argv + 3));
+	if (!p.bundle || xs_policy_add(policies, &p, &id))
+		die("the policy cannot be added");
+	printf("%u\n", p.bundle);
+}
+
+static void sa_in(int argc, char **argv)
+{
+	struct xs_sa sa = {.mode = XS_TUNNEL};
+	struct ip_addr dst;
+
+	if (argc < 3 || addr_parse(argv[1], &dst))
+		die("in: SPI DST ENGINE");
+	sa.spi = number(argv[0]);
+	sa.slot = sa.spi & (maps.sa_slots - 1);
+	sa.engine = (uint8_t)engine_of(argv[2]);
+	sa.protocol = argc > 3 && !strcmp(argv[3], "ah") ? 51 : 50;
+	sa.reqid = argc > 4 ? number(argv[4]) : XS_XFRM_IF_ID(sa.slot);
+	sa.generation = 1;
+	addr_to_mapped(&dst, sa.dst.b);
+	if (xs_sa_in_put(&maps, &sa, 1))
+		die("the SA cannot be added");
+}
+
+static void many(int argc, char **argv)
+{
+	uint32_t n = argc == 3 ? number(argv[0]) : 0, bundle = xs_bundle_alloc(policies);
+	struct xs_policy *p = calloc(n + 1, sizeof(*p));
+
+	if (!n || !p || n > 1 << 20)
+		die("policies: N ENGINE SLOT");
+	xs_bundle_set(&maps, bundle, bundle_word(argv + 1));
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t src = htonl(0xac100000u + i), dst = htonl(0x0a630000u);
+		struct xs_policy *row = &p[i];
+
+		*row = (struct xs_policy){.sport_hi = 65535,
+					  .dport_hi = 65535,
+					  .priority = 2000,
+					  .action = XS_PROTECT,
+					  .bundle = bundle,
+					  .family = 4};
+		row->src_lo.b[10] = row->src_lo.b[11] = 0xff;
+		memcpy(&row->src_lo.b[12], &src, 4);
+		row->src_hi = row->dst_lo = row->src_lo;
+		memcpy(&row->dst_lo.b[12], &dst, 4);
+		row->dst_hi = row->dst_lo;
+		row->dst_hi.b[14] = row->dst_hi.b[15] = 0xff;
+	}
+	if (xs_policy_add_many(policies, p, n, NULL))
+		die("the policies cannot be added");
+	free(p);
+}
+
+static void event(void *ctx, const struct xs_event *ev)
+{
+	(void)ctx;
+	if (ev->kind == XS_EV_ACQUIRE)
+		printf("%u\n", ev->policy);
+}
+
+static void acquires(void)
+{
+	struct xs_events *e = xs_events_open(&maps, event, NULL);
+
+	if (!e || xs_events_read(e) < 0)
+		die("events cannot be read");
+	xs_events_close(e);
+}
+
+int main(int argc, char **argv)
+{
+	char err[256] = "";
+
+	if (argc < 3)
+		die("PIN_DIR COMMAND");
+	if (xs_maps_open(&maps, argv[1], err, sizeof(err)))
+		die(err);
+	policies = xs_policies_open(&maps);
+	if (!policies)
+		die("policies cannot be opened");
+	if (!strcmp(argv[2], "policy"))
+		policy(argc - 3, argv + 3);
+	else if (!strcmp(argv[2], "bundle") && argc >= 5)
+		xs_bundle_set(&maps, number(argv[3]), bundle_word(argv + 4));
+	else if (!strcmp(argv[2], "in"))
+		sa_in(argc - 3, argv + 3);
+	else if (!strcmp(argv[2], "policies"))
+		many(argc - 3, argv + 3);
+	else if (!strcmp(argv[2], "acquires"))
+		acquires();
+	else
+		die(argv[2]);
+	xs_policies_free(policies);
+	xs_maps_close(&maps);
+	return 0;
+}
