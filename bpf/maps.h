@@ -128,6 +128,14 @@ struct {
 	__uint(value_size, sizeof(__u32));
 } xsk XS_MAP;
 
+/* Rows by CPU; the loader sets their number, the kernel takes no more than it has CPUs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_CPUMAP);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct bpf_cpumap_val));
+} spread XS_MAP;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -142,6 +150,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct xs_count);
 } sa_rx XS_MAP;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, XS_SA_SLOTS_MAX);
+	__type(key, __u32);
+	__type(value, struct xs_count);
+} sa_tx XS_MAP;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -191,3 +206,27 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } raised_ns XS_MAP;
+
+/* Not pinned: next hops of the shortcut, of this CPU. */
+struct xs_route_key {
+	struct xs_addr src, dst;
+	__u32 ifindex; /* that it came in on */
+	__u32 tos;
+};
+
+struct xs_route {
+	__u64 epoch;
+	__u64 until_ns;
+	__u32 ifindex;
+	__u32 mtu;
+	__u8 mac[6];
+	__u8 src_mac[6];
+	__u8 pad[4];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_PERCPU_HASH);
+	__uint(max_entries, XS_NEXT_HOPS);
+	__type(key, struct xs_route_key);
+	__type(value, struct xs_route);
+} route XS_MAP;

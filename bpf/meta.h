@@ -28,10 +28,3 @@ static __always_inline int xs_to_dataplane(struct xdp_md *ctx, const struct xs_p
 		return xs_xdp_drop(reason);
 	return XDP_REDIRECT;
 }
-
-static __always_inline struct xs_port *xs_port_find(__u32 ifindex)
-{
-	struct xs_port_key key = {.ifindex = ifindex};
-
-	return bpf_map_lookup_elem(&port, &key);
-}

@@ -413,9 +413,11 @@ static __always_inline bool xs_forward(struct xdp_md *ctx, const struct xs_pkt *
 	struct ipv6hdr *ip6 = (void *)ip;
 	__u32 sum;
 
-	if (p->l3 != sizeof(*eth) || (void *)(ip6 + 1) > end)
+	if (p->l3 != sizeof(*eth) || (void *)(ip + 1) > end)
 		return false;
 	if (p->tuple.flags & XS_TUPLE_V6) {
+		if ((void *)(ip6 + 1) > end)
+			return false;
 		ip6->hop_limit--;
 	} else {
 		// RFC 1624 3: the sum changes as the byte does, with the carry around the end

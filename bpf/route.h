@@ -3,6 +3,7 @@
 
 #include "maps.h"
 #include "parse.h"
+#include "port.h"
 
 /* What the kernel's routes and neighbours say of a packet. */
 
@@ -80,11 +81,10 @@ static __always_inline bool xs_leaves_guarded(void *ctx, __u32 ifindex, const st
 {
 	struct bpf_fib_lookup fib = {};
 	enum xs_way way = xs_way_of(xs_route_ask(ctx, ifindex, p, &fib, 0));
-	struct xs_port_key key = {.ifindex = fib.ifindex};
-	struct xs_port *port_row;
+	struct xs_port *p_out;
 
 	if (way != XS_WAY_OUT)
 		return way == XS_WAY_STACK;
-	port_row = bpf_map_lookup_elem(&port, &key);
-	return port_row && port_row->role == XS_ROLE_WAN;
+	p_out = xs_port_find(fib.ifindex);
+	return p_out && p_out->role == XS_ROLE_WAN;
 }

@@ -8,6 +8,7 @@
 #include "count.h"
 #include "kernel.h"
 #include "parse.h"
+#include "port.h"
 #include "select.h"
 
 /*
@@ -63,7 +64,7 @@ static __always_inline int leak(struct __sk_buff *skb, __u32 policy_id, const st
 }
 
 /* The pair is named by its if_id, so what the kernel's policies have to decide does not grow. */
-static __always_inline int to_kernel(struct __sk_buff *skb, __u32 slot)
+static __always_inline int to_kernel(struct __sk_buff *skb, __u32 slot, const struct xs_pkt *pkt)
 {
 	struct bpf_xfrm_info info = {.if_id = XS_XFRM_IF_ID(slot)};
 
@@ -71,7 +72,16 @@ static __always_inline int to_kernel(struct __sk_buff *skb, __u32 slot)
 		xs_count_drop(XS_DROP_no_engine);
 		return TC_ACT_SHOT;
 	}
+	xs_count(&sa_tx, slot, pkt->len);
 	return (int)bpf_redirect(xs_xfrm, 0);
+}
+
+/* The card behind this port encrypts it. */
+static __always_inline bool offloaded_here(const struct __sk_buff *skb, __u64 word)
+{
+	struct xs_port *p = xs_port_find(skb->ifindex);
+
+	return p && p->index == XS_BUNDLE_PORT(word);
 }
 
 static __always_inline int protect(struct __sk_buff *skb, const struct xs_decision *d,
@@ -83,7 +93,14 @@ static __always_inline int protect(struct __sk_buff *skb, const struct xs_decisi
 	if (word && d->action == XS_PROTECT && key)
 		w = *(volatile __u64 *)word;
 	if (XS_BUNDLE_ENGINE(w) == XS_ENGINE_KERNEL)
-		return xs_xfrm ? to_kernel(skb, XS_BUNDLE_SLOT(w)) : leak(skb, d->policy, pkt);
+		return xs_xfrm ? to_kernel(skb, XS_BUNDLE_SLOT(w), pkt)
+			       : leak(skb, d->policy, pkt);
+	if (XS_BUNDLE_ENGINE(w) == XS_ENGINE_OFFLOAD) {
+		if (!offloaded_here(skb, w))
+			return leak(skb, d->policy, pkt);
+		xs_count(&sa_tx, XS_BUNDLE_SLOT(w), pkt->len);
+		return TC_ACT_UNSPEC;
+	}
 	if (xs_ramp)
 		return (int)bpf_redirect(xs_ramp, 0);
 	if (w)

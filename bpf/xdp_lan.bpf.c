@@ -5,6 +5,7 @@
 #include "meta.h"
 #include "parse.h"
 #include "select.h"
+#include "shortcut.h"
 
 /*
  * The trusted side: what a policy protects leaves for the engine, everything else passes. On the
@@ -23,7 +24,7 @@ static __always_inline int to_kernel(struct xdp_md *ctx, const struct xs_ctl *c,
 	return XDP_PASS;
 }
 
-static __always_inline int protect(struct xdp_md *ctx, const struct xs_ctl *c,
+static __always_inline int protect(struct xdp_md *ctx, struct xs_ctl *c,
 				   const struct xs_port *p, const struct xs_pkt *pkt,
 				   const struct xs_decision *d)
 {
@@ -46,6 +47,10 @@ static __always_inline int protect(struct xdp_md *ctx, const struct xs_ctl *c,
 	switch (XS_BUNDLE_ENGINE(w)) {
 	case XS_ENGINE_KERNEL:
 		return to_kernel(ctx, c, p, pkt);
+	case XS_ENGINE_OFFLOAD:
+		if (p && p->role == XS_ROLE_RAMP)
+			break;
+		return xs_shortcut(ctx, c, pkt, w);
 	case XS_ENGINE_DATAPLANE: {
 		struct xs_meta meta = {
 		    .slot = XS_BUNDLE_SLOT(w),

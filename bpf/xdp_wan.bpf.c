@@ -4,6 +4,7 @@
 #include "count.h"
 #include "meta.h"
 #include "parse.h"
+#include "port.h"
 #include "select.h"
 
 /*
@@ -54,6 +55,17 @@ static __always_inline void turn(const struct xs_tuple *t, struct xs_tuple *out)
 	out->dport = t->sport;
 }
 
+/* The card behind this port has opened it: the kernel's policies see that, and ask for it. */
+static __always_inline bool opened_by_card(const struct xs_port *p, const struct xs_decision *d)
+{
+	__u32 key = d->bundle;
+	__u64 *word = bpf_map_lookup_elem(&bundle, &key), w = 0;
+
+	if (word && d->action == XS_PROTECT && key)
+		w = *(volatile __u64 *)word;
+	return p && XS_BUNDLE_ENGINE(w) == XS_ENGINE_OFFLOAD && p->index == XS_BUNDLE_PORT(w);
+}
+
 static __always_inline int plain(struct xdp_md *ctx, struct xs_ctl *c, const struct xs_port *p,
 				 const struct xs_pkt *pkt)
 {
@@ -65,7 +77,7 @@ static __always_inline int plain(struct xdp_md *ctx, struct xs_ctl *c, const str
 		return XDP_PASS;
 	turn(&pkt->tuple, &t);
 	xs_select(&t, c, &d);
-	if (d.action == XS_BYPASS)
+	if (d.action == XS_BYPASS || opened_by_card(p, &d))
 		return XDP_PASS;
 	/*
 	 * A later fragment of UDP for this host may belong to an IKE message. It is harmless: it
@@ -116,6 +128,22 @@ static __always_inline int unknown_spi(struct xdp_md *ctx, struct xs_ctl *c,
 	return xs_xdp_drop(XS_DROP_unknown_spi);
 }
 
+/*
+ * To the CPU of its slot: what one SA receives stays in order, and one receive queue is not one core.
+ * Counted where it arrives.
+ */
+static __always_inline int to_kernel(const struct xs_port *p, __u32 slot, __u32 len)
+{
+	__u32 at = p && p->n_spread ? slot % p->n_spread : XS_SPREAD_MAX;
+	long to = XDP_PASS;
+
+	if (p && at < XS_SPREAD_MAX)
+		to = bpf_redirect_map(&spread, p->spread[at], XDP_PASS);
+	if (to != XDP_REDIRECT)
+		xs_count(&sa_rx, slot, len);
+	return (int)to;
+}
+
 static __always_inline int esp(struct xdp_md *ctx, struct xs_ctl *c, const struct xs_port *p,
 			       const struct xs_pkt *pkt)
 {
@@ -125,9 +153,11 @@ static __always_inline int esp(struct xdp_md *ctx, struct xs_ctl *c, const struc
 
 	if (!s || !slot_matches(s, pkt))
 		return unknown_spi(ctx, c, p, pkt);
-	xs_count(&sa_rx, slot, pkt->len);
 	if (s->engine == XS_ENGINE_KERNEL)
-		return XDP_PASS;
+		return to_kernel(p, slot, pkt->len);
+	xs_count(&sa_rx, slot, pkt->len);
+	if (s->engine == XS_ENGINE_OFFLOAD)
+		return XDP_PASS; /* what the card left: the kernel has the key */
 	if (s->engine != XS_ENGINE_DATAPLANE)
 		return xs_xdp_drop(XS_DROP_no_engine);
 	meta.generation = s->generation;
@@ -173,6 +203,18 @@ int xdp_wan(struct xdp_md *ctx)
 	if (pkt.tuple.dport == ike_port && ike_port)
 		return ike(ctx, c, p, &pkt, false);
 	return plain(ctx, c, p, &pkt);
+}
+
+/* On the CPU that the packet was sent to. */
+SEC("xdp/cpumap")
+int xdp_spread(struct xdp_md *ctx)
+{
+	struct xs_ctl *c = xs_ctl_get();
+	struct xs_pkt pkt;
+
+	if (c && xs_parse(ctx, &pkt) == XS_PARSED_IP)
+		xs_count(&sa_rx, pkt.spi & ((__u32)c->sa_slots - 1), pkt.len);
+	return XDP_PASS;
 }
 
 char xs_license[] SEC("license") = "Dual BSD/GPL";

@@ -120,26 +120,26 @@ static int read_fragment_size(const struct settings *s, const struct settings_ke
 	return 0;
 }
 
-static int add_cpu(struct gw_dataplane_conf *d, uint64_t cpu)
+static int add_cpu(uint32_t cpus[GW_CPUS_MAX], uint32_t *n, uint64_t cpu)
 {
-	for (uint32_t i = 0; i < d->n_cpus; i++)
-		if (d->cpus[i] == cpu)
+	for (uint32_t i = 0; i < *n; i++)
+		if (cpus[i] == cpu)
 			return -EEXIST;
-	if (d->n_cpus == GW_CPUS_MAX)
+	if (*n == GW_CPUS_MAX)
 		return -ENOSPC;
-	d->cpus[d->n_cpus++] = (uint32_t)cpu;
+	cpus[(*n)++] = (uint32_t)cpu;
 	return 0;
 }
 
-/* "2, 3" or "2-5": each at most once, worker n runs on the n-th. */
-static int read_cpus(const struct settings *s, const struct settings_key *key, void *out,
-		     struct settings_error *err)
+/* "2, 3" or "2-5": each at most once. */
+static int read_cpu_list(const struct settings *s, const struct settings_key *key,
+			 uint32_t cpus[GW_CPUS_MAX], uint32_t *n, const char *allowed,
+			 struct settings_error *err)
 {
-	struct gw_dataplane_conf *d = &((struct gateway_conf *)out)->dataplane;
 	const char *list = key->value;
 	char item[32];
 
-	d->n_cpus = 0;
+	*n = 0;
 	while (settings_item(&list, item, sizeof(item))) {
 		char *dash = strchr(item, '-');
 		uint64_t first, last;
@@ -148,9 +148,9 @@ static int read_cpus(const struct settings *s, const struct settings_key *key, v
 			*dash++ = 0;
 		if (settings_uint(item, 4095, &first) < 0 ||
 		    settings_uint(dash ? dash : item, 4095, &last) < 0 || first > last)
-			return bad(s, key, err, "a list of CPU numbers such as 2, 3 or 2-5");
+			return bad(s, key, err, allowed);
 		for (; first <= last; first++) {
-			int rc = add_cpu(d, first);
+			int rc = add_cpu(cpus, n, first);
 
 			if (rc == -EEXIST)
 				return settings_err(err, s, key, "CPU %u is given twice",
@@ -159,6 +159,35 @@ static int read_cpus(const struct settings *s, const struct settings_key *key, v
 				return settings_err(err, s, key, "more than %d CPUs", GW_CPUS_MAX);
 		}
 	}
+	return 0;
+}
+
+/* Worker n runs on the n-th. */
+static int read_cpus(const struct settings *s, const struct settings_key *key, void *out,
+		     struct settings_error *err)
+{
+	struct gw_dataplane_conf *d = &((struct gateway_conf *)out)->dataplane;
+
+	return read_cpu_list(s, key, d->cpus, &d->n_cpus,
+			     "a list of CPU numbers such as 2, 3 or 2-5", err);
+}
+
+static int read_spread(const struct settings *s, const struct settings_key *key, void *out,
+		       struct settings_error *err)
+{
+	static const char allowed[] = "auto, no, or a list of CPU numbers such as 2, 3 or 2-5";
+	struct gw_port_conf *port = out;
+	int rc;
+
+	port->spread = strcmp(key->value, "auto") ? GW_SPREAD_NO : GW_SPREAD_AUTO;
+	if (!strcmp(key->value, "auto") || !strcmp(key->value, "no"))
+		return 0;
+	rc = read_cpu_list(s, key, port->spread_cpus, &port->n_spread_cpus, allowed, err);
+	if (rc < 0)
+		return rc;
+	if (!port->n_spread_cpus)
+		return bad(s, key, err, allowed);
+	port->spread = GW_SPREAD_CPUS;
 	return 0;
 }
 
@@ -228,6 +257,7 @@ static const struct settings_field port_fields[] = {
     {"role", SETTINGS_WORD, PORT_AT(role), .words = WORDS("wan", "lan")},
     {"attach", SETTINGS_WORD, PORT_AT(attach), .words = WORDS("auto", "native", "generic")},
     {"tc", SETTINGS_WORD, PORT_AT(tc), .words = WORDS("auto", "tcx", "clsact")},
+    {"spread", SETTINGS_CUSTOM, .read = read_spread},
     {0},
 };
 
@@ -291,6 +321,7 @@ static int read_port(const struct settings *s, struct gateway_conf *conf,
 {
 	struct gw_port_conf *port = &conf->port[conf->n_ports];
 	size_t n = strlen(s->name);
+	int rc;
 
 	if (s->again)
 		return settings_err(err, s, NULL, "interface given twice, again in line %d",
@@ -306,7 +337,11 @@ static int read_port(const struct settings *s, struct gateway_conf *conf,
 	memcpy(port->ifname, s->name, n + 1);
 	port->line = s->line;
 	conf->n_ports++;
-	return read_leaf(s, port_fields, port, err);
+	rc = read_leaf(s, port_fields, port, err);
+	if (rc == 0 && port->role != GW_ROLE_WAN && settings_key(s, "spread"))
+		return settings_err(err, s, settings_key(s, "spread"),
+				    "ESP comes in on interfaces of role = wan");
+	return rc;
 }
 
 static int read_interfaces(const struct settings *s, struct gateway_conf *conf,

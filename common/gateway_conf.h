@@ -21,6 +21,7 @@
  *     interfaces {
  *       wan0 { role = wan }             # wan | lan
  *       lan0 { role = lan }             # attach = auto | native | generic,  tc = auto | tcx | clsact
+ *                                       # wan: spread = auto | no | CPUs such as 0-3, 6
  *     }
  *     dataplane {
  *       crypto = cryptodev              # cryptodev | openssl
@@ -60,6 +61,8 @@ enum gw_role { GW_ROLE_WAN, GW_ROLE_LAN };
 enum gw_attach { GW_ATTACH_AUTO, GW_ATTACH_NATIVE, GW_ATTACH_GENERIC };
 enum gw_tc { GW_TC_AUTO, GW_TC_TCX, GW_TC_CLSACT };
 enum gw_engine { GW_ENGINE_AUTO, GW_ENGINE_KERNEL, GW_ENGINE_DATAPLANE };
+/* ESP of the kernel engine, of one port: AUTO where receive queues are fewer than CPUs. */
+enum gw_spread { GW_SPREAD_AUTO, GW_SPREAD_NO, GW_SPREAD_CPUS };
 enum gw_crypto { GW_CRYPTO_CRYPTODEV, GW_CRYPTO_OPENSSL };
 
 struct gw_port_conf {
@@ -67,6 +70,8 @@ struct gw_port_conf {
 	enum gw_role role;
 	enum gw_attach attach;
 	enum gw_tc tc;
+	enum gw_spread spread;
+	uint32_t spread_cpus[GW_CPUS_MAX], n_spread_cpus;
 	int line;
 };
 

@@ -86,6 +86,8 @@ static int port_row(struct load *l, const struct netdev *dev, uint32_t role)
 	if (known) {
 		row.index = old.index;
 		row.native = old.native;
+		row.n_spread = old.n_spread;
+		memcpy(row.spread, old.spread, sizeof(row.spread));
 	} else {
 		e = xs_port_each(&l->maps, index_mark, &use);
 		if (e)
@@ -117,13 +119,61 @@ static const char *role_text(uint32_t role)
 	return role == XS_ROLE_WAN ? "wan" : role == XS_ROLE_LAN ? "lan" : "ramp";
 }
 
+/* The CPUs stand ready before the row that sends packets to them. */
+static int port_spread(struct load *l, const struct gw_port_conf *p, const struct netdev *dev,
+		       bool native)
+{
+	uint16_t cpu[XS_SPREAD_MAX], refused = 0;
+	uint32_t n = spread_choose(l->conf, p, dev, native, cpu);
+	struct xs_port row, old;
+	int e = spread_put(bpf_map__fd(l->skel->maps.spread),
+			   bpf_program__fd(l->skel->progs.xdp_spread), cpu, n, &refused);
+
+	if (e && p->spread == GW_SPREAD_CPUS)
+		return loader_fail(l->err, e, "%s:%d: %s: ESP cannot be spread to CPU %u: %s",
+				   l->conf->path, p->line, p->ifname, refused,
+				   e == -ENXIO ? "this machine has none" : strerror(-e));
+	if (e) {
+		fprintf(stderr, "xdpsec-loader: %s: ESP is not spread over CPUs: CPU %u: %s\n",
+			p->ifname, refused, strerror(-e));
+		n = 0;
+	}
+	e = xs_port_get(&l->maps, dev->ifindex, &old);
+	if (e)
+		return e;
+	row = old;
+	row.native = native;
+	row.n_spread = (uint8_t)n;
+	memcpy(row.spread, cpu, sizeof(row.spread));
+	return memcmp(&row, &old, sizeof(row)) ? xs_port_put(&l->maps, dev->ifindex, &row) : 0;
+}
+
+static void port_say(const struct load *l, const struct netdev *dev, uint32_t role,
+		     const struct attached *now)
+{
+	bool wan = role == XS_ROLE_WAN;
+	struct xs_port row = {0};
+	char spread[48] = "";
+
+	xs_port_get((struct xs_maps *)&l->maps, dev->ifindex, &row);
+	if (row.n_spread)
+		snprintf(spread, sizeof(spread), ", ESP over %u CPU%s", row.n_spread,
+			 row.n_spread > 1 ? "s" : "");
+	printf("%s: %s, XDP %s, %s%s%s%s\n", dev->ifname, role_text(role), mode_text(now),
+	       now->xdp == XDP_KIND_DISPATCHER ? "libxdp dispatcher" : "single program",
+	       wan ? ", tc_out by " : "",
+	       !wan			? ""
+	       : now->tc == TC_KIND_TCX ? "tcx"
+					: "clsact",
+	       spread);
+}
+
 static int attach_port(struct load *l, const struct gw_port_conf *p, const struct netdev *dev,
 		       uint32_t role)
 {
 	bool wan = role == XS_ROLE_WAN;
 	struct bpf_program *prog = wan ? l->skel->progs.xdp_wan : l->skel->progs.xdp_lan;
 	struct attached now = {0};
-	struct xs_port row;
 	int e = port_row(l, dev, role);
 
 	if (e)
@@ -141,16 +191,10 @@ static int attach_port(struct load *l, const struct gw_port_conf *p, const struc
 		return e;
 	xdp_query(l->o->pin_dir, dev->ifname, dev->ifindex, &now);
 	tc_query(l->o->pin_dir, dev->ifname, dev->ifindex, &now);
-	if (!xs_port_get(&l->maps, dev->ifindex, &row) && row.native != now.native) {
-		row.native = now.native;
-		xs_port_put(&l->maps, dev->ifindex, &row);
-	}
-	printf("%s: %s, XDP %s, %s%s%s\n", dev->ifname, role_text(role), mode_text(&now),
-	       now.xdp == XDP_KIND_DISPATCHER ? "libxdp dispatcher" : "single program",
-	       wan ? ", tc_out by " : "",
-	       !wan		       ? ""
-	       : now.tc == TC_KIND_TCX ? "tcx"
-				       : "clsact");
+	e = port_spread(l, p, dev, now.native);
+	if (e)
+		return e;
+	port_say(l, dev, role, &now);
 	if (!now.native && l->attach.native_error)
 		fprintf(stderr,
 			"xdpsec-loader: %s: native XDP was refused (%s%s), and generic is slower\n",

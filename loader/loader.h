@@ -60,6 +60,14 @@ void xfrm_dev_remove(const char *pin_dir);
  * loaded. */
 int kfunc_find(const char *name, const char *module);
 
+/* ---- spread.c: ESP of the kernel engine over several CPUs ------------------------------------ */
+/* How many, and which, as configured; 0: it stays on the CPU that it came in on. */
+uint32_t spread_choose(const struct gateway_conf *conf, const struct gw_port_conf *port,
+		       const struct netdev *dev, bool native, uint16_t cpu[XS_SPREAD_MAX]);
+/* Their rows in the map, or new ones in their place. -errno, and which CPU was refused: -ENXIO when
+ * there is none of this number. */
+int spread_put(int map_fd, int prog_fd, const uint16_t *cpu, uint32_t n, uint16_t *refused);
+
 /* ---- bpffs.c: the pin directory --------------------------------------------------------- */
 /* Makes the pin directory and its links/, mounting a bpffs on its parent when none is there (and
  * saying so). */

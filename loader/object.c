@@ -56,7 +56,8 @@ static struct bpf_map *map_of(struct xdpsec_bpf *skel, enum xs_map map)
 static int map_rows(struct xdpsec_bpf *skel, uint32_t sa_slots, uint32_t policies)
 {
 	struct bpf_map *by_slot[] = {skel->maps.sa_slot, skel->maps.sa_in,  skel->maps.sa_out,
-				     skel->maps.sa_stat, skel->maps.sa_seq, skel->maps.sa_rx};
+				     skel->maps.sa_stat, skel->maps.sa_seq, skel->maps.sa_rx,
+				     skel->maps.sa_tx};
 	struct bpf_map *by_policy[] = {skel->maps.bundle, skel->maps.policy, skel->maps.policy_stat,
 				       skel->maps.acquired_ns};
 	int err = 0;
@@ -65,6 +66,9 @@ static int map_rows(struct xdpsec_bpf *skel, uint32_t sa_slots, uint32_t policie
 		err = bpf_map__set_max_entries(by_slot[i], sa_slots);
 	for (size_t i = 0; !err && i < sizeof(by_policy) / sizeof(by_policy[0]); i++)
 		err = bpf_map__set_max_entries(by_policy[i], policies);
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.spread,
+					       (uint32_t)libbpf_num_possible_cpus());
 	return err ? err : bpf_map__set_max_entries(skel->maps.selector, 2 * policies);
 }
 

@@ -298,7 +298,10 @@ struct xs_sa_stat {
 	struct xs_sa_dir_stat in, out;
 };
 
-/* sa_rx: per-CPU array by slot; policy_stat: per-CPU array by policy id. Counted by the classifier.
+/*
+ * Per-CPU arrays, counted by the classifier. sa_rx, by slot: what came for an SA, before any tag was
+ * checked; with spread on the CPU that it was sent to. sa_tx, by slot: what was handed to the kernel
+ * or to a card in plain, as the SA's. policy_stat: by policy id.
  */
 struct xs_count {
 	__u64 packets, bytes;

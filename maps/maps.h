@@ -91,6 +91,7 @@ int xs_xsk_put(struct xs_maps *m, uint32_t port, uint32_t queue, int xsk_fd);
 /* Sums over CPUs. */
 int xs_drop_get(struct xs_maps *m, enum xs_drop reason, uint64_t *packets);
 int xs_sa_rx_get(struct xs_maps *m, uint32_t slot, struct xs_count *c);
+int xs_sa_tx_get(struct xs_maps *m, uint32_t slot, struct xs_count *c);
 int xs_policy_stat_get(struct xs_maps *m, uint32_t policy, struct xs_count *c);
 /* The event ring: a descriptor to poll, and a call that runs fn for what is there. */
 struct xs_events;

@@ -6,7 +6,7 @@
 	X(layout)                                                                                  \
 	X(ctl) X(sa_slot) X(sa_in) X(sa_out) X(bundle) X(policy) X(selector) X(selector_mask)      \
 	    X(flow) X(port) X(next_hop) X(xsk) X(sa_stat) X(sa_rx) X(policy_stat) X(drop)          \
-		X(sa_seq) X(event) X(ike_budget) X(local)
+		X(sa_seq) X(event) X(ike_budget) X(local) X(sa_tx) X(spread)
 
 enum xs_map {
 #define X(name) XS_MAP_##name,

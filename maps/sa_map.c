@@ -133,4 +133,5 @@ void xs_slot_clear(struct xs_maps *m, uint32_t slot)
 	m->sa_stat[slot] = no_stat;
 	m->sa_seq[slot] = no_seq;
 	map_percpu_clear(m->fd[XS_MAP_sa_rx], slot, sizeof(struct xs_count));
+	map_percpu_clear(m->fd[XS_MAP_sa_tx], slot, sizeof(struct xs_count));
 }

@@ -84,6 +84,11 @@ int xs_sa_rx_get(struct xs_maps *m, uint32_t slot, struct xs_count *c)
 	return count_get(m->fd[XS_MAP_sa_rx], slot, c);
 }
 
+int xs_sa_tx_get(struct xs_maps *m, uint32_t slot, struct xs_count *c)
+{
+	return count_get(m->fd[XS_MAP_sa_tx], slot, c);
+}
+
 int xs_policy_stat_get(struct xs_maps *m, uint32_t policy, struct xs_count *c)
 {
 	return count_get(m->fd[XS_MAP_policy_stat], policy, c);

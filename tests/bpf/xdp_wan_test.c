@@ -151,6 +151,55 @@ static void kernel_engine_passes(void **state)
 	assert_int_equal(xs_sa_in_del(&fx.maps, SPI), 0);
 }
 
+/* RFC 4302 2: its SPI stands behind four bytes; and an SA is of one protocol. */
+static void ah_is_known_by_its_spi(void **state)
+{
+	static const uint8_t body[24] = {4, 4, 0, 0, SPI >> 24, SPI >> 16 & 0xff, SPI >> 8 & 0xff,
+					 SPI & 0xff};
+	struct xs_sa sa = sa_of(SPI, OURS, 0, XS_ENGINE_KERNEL);
+	struct xs_count c;
+
+	(void)state;
+	fx_need_root();
+#define AH .protocol = 51, .body = body, .body_len = sizeof(body)
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, FROM_PEER, AH);
+	assert_int_equal(xs_sa_in_put(&fx.maps, &sa, 1), 0);
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, FROM_PEER, AH);
+	sa.protocol = 51;
+	assert_int_equal(xs_sa_in_put(&fx.maps, &sa, 1), 0);
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, FROM_PEER, ESP(esp_body));
+	xs_slot_clear(&fx.maps, SLOT);
+	fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER, AH);
+	assert_int_equal(xs_sa_rx_get(&fx.maps, SLOT, &c), 0);
+	assert_int_equal(c.packets, 1);
+	/* cut before the SPI's end, the whole, and for others */
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, FROM_PEER, .protocol = 51, .body = body,
+		       .body_len = 11);
+	fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER, AH, .frag = 9);
+	fx_expect_spec(fx.wan, XDP_PASS, 0, .src = PEER, .dst = "10.1.0.7", AH);
+	sa.dst = fx_addr(OURS6);
+	assert_int_equal(xs_sa_in_put(&fx.maps, &sa, 1), 0);
+	fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER6, AH, .ext = {60, 43}, .n_ext = 2);
+	assert_int_equal(xs_sa_in_del(&fx.maps, SPI), 0);
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_unknown_spi, FROM_PEER6, AH, .ext = {60}, .n_ext = 1);
+#undef AH
+}
+
+static void ipcomp_for_us_passes(void **state)
+{
+	struct xs_policy p = fx_policy("any4", "any4", XS_PROTECT, 10);
+	uint32_t id;
+
+	(void)state;
+	fx_need_root();
+	id = fx_add(&p);
+	fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER, .protocol = 108, .body = "1234", .body_len = 4);
+	fx_expect_spec(fx.wan, XDP_PASS, 0, FROM_PEER6, .protocol = 108, .ext = {60}, .n_ext = 1);
+	fx_expect_spec(fx.wan, XDP_DROP, XS_DROP_plain_in, .src = PEER, .dst = "10.1.0.7",
+		       .protocol = 108, .body = "1234", .body_len = 4);
+	fx_del(id);
+}
+
 static void the_whole_spi_and_address_count(void **state)
 {
 	static const uint8_t same_slot[24] = {0x11, 0, 0, SPI & 0xff};
@@ -431,6 +480,8 @@ int main(void)
 	    cmocka_unit_test(known_spi_goes_to_the_dataplane),
 	    cmocka_unit_test(known_spi_over_ipv6),
 	    cmocka_unit_test(kernel_engine_passes),
+	    cmocka_unit_test(ah_is_known_by_its_spi),
+	    cmocka_unit_test(ipcomp_for_us_passes),
 	    cmocka_unit_test(the_whole_spi_and_address_count),
 	    cmocka_unit_test(unknown_spi_raises_a_limited_event),
 	    cmocka_unit_test(esp_of_others_passes),

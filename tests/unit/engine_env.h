@@ -69,7 +69,7 @@ static inline uint64_t env_now(void)
 /* ---- maps --------------------------------------------------------------------------------------- */
 static inline bool env_sized_by_slot(const char *name)
 {
-	static const char *const by_slot[] = {"sa_slot", "sa_in", "sa_out", "sa_stat", "sa_seq", "sa_rx"};
+	static const char *const by_slot[] = {"sa_slot", "sa_in", "sa_out", "sa_stat", "sa_seq", "sa_rx", "sa_tx"};
 
 	for (size_t i = 0; i < sizeof(by_slot) / sizeof(by_slot[0]); i++)
 		if (!strcmp(name, by_slot[i]))

@@ -64,7 +64,7 @@ static void everything(void **state)
 	    "xdpsec {\n"
 	    " pin_dir = /a/b\n run_dir = /c\n swanctl_conf = /d.conf\n sa_slots = 64\n policies = "
 	    "100\n engine = kernel\n"
-	    " interfaces {\n  wan0 { role = wan }\n"
+	    " interfaces {\n  wan0 { role = wan\n spread = 1, 3-4 }\n"
 	    "  lan0 {\n   role = lan\n   attach = generic\n   tc = clsact\n  }\n }\n"
 	    " dataplane {\n  crypto = openssl\n  vdev = v\n  device = 0000:01:00.0\n  workers = 2\n"
 	    "  cpus = 2, 4-5\n  busy_poll = 1ms\n }\n"
@@ -86,7 +86,11 @@ static void everything(void **state)
 	assert_int_equal(c.port[1].role, GW_ROLE_LAN);
 	assert_int_equal(c.port[1].attach, GW_ATTACH_GENERIC);
 	assert_int_equal(c.port[1].tc, GW_TC_CLSACT);
-	assert_int_equal(c.port[1].line, 10);
+	assert_int_equal(c.port[1].line, 11);
+	assert_int_equal(c.port[0].spread, GW_SPREAD_CPUS);
+	assert_int_equal(c.port[0].n_spread_cpus, 3);
+	assert_int_equal(c.port[0].spread_cpus[2], 4);
+	assert_int_equal(c.port[1].spread, GW_SPREAD_AUTO);
 	assert_int_equal(c.port[0].role, GW_ROLE_WAN);
 	assert_int_equal(c.dataplane.crypto, GW_CRYPTO_OPENSSL);
 	assert_string_equal(c.dataplane.device, "0000:01:00.0");
@@ -168,6 +172,13 @@ static void mistakes(void **state)
 	     "allowed; it must be one of wan, lan"},
 	    {IN("interfaces", "a {\nrole = wan\nmode = x\n}"),
 	     "x.conf:3: xdpsec.interfaces.a.mode: unknown key"},
+	    {IN("interfaces", "a {\nrole = lan\nspread = auto\n}"),
+	     "x.conf:3: xdpsec.interfaces.a.spread: ESP comes in on interfaces of role = wan"},
+	    {IN("interfaces", "a {\nrole = wan\nspread = 3-1\n}"),
+	     "x.conf:3: xdpsec.interfaces.a.spread: '3-1' is not allowed; it must be auto, no, or a "
+	     "list of CPU numbers such as 2, 3 or 2-5"},
+	    {IN("interfaces", "a {\nrole = wan\nspread = 1, 1\n}"),
+	     "x.conf:3: xdpsec.interfaces.a.spread: CPU 1 is given twice"},
 	    {IN("interfaces", "a {\nrole = wan\nattach = offload\n}"),
 	     "x.conf:3: xdpsec.interfaces.a.attach: 'offload' is not allowed; it must be one of "
 	     "auto, "
