@@ -34,8 +34,8 @@ static __always_inline void xs_route_note(const struct xs_route_key *key, const 
 	bpf_map_update_elem(&next_hop, &key->dst, &seen, BPF_ANY);
 }
 
-/* XS_WAY_OUT: *r says by which port, and mtu 0 that the stack has to: it finds a neighbour, and answers
- * what is too large. */
+/* XS_WAY_OUT: *r says by which port, and mtu 0 that the stack has to: it finds a neighbour, and
+ * answers what is too large. */
 static __always_inline enum xs_way xs_route_get(struct xdp_md *ctx, struct xs_ctl *c,
 						const struct xs_pkt *pkt, struct xs_route *r)
 {

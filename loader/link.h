@@ -14,7 +14,7 @@ struct link_row {
 	uint32_t ifindex;
 	char ifname[16];
 	char alias[LINK_ALIAS_LEN];
-	char kind[16]; /* "veth", "xfrm"; empty for hardware */
+	char kind[16];	 /* "veth", "xfrm"; empty for hardware */
 	bool collect_md; /* an XFRM interface for every if_id */
 };
 

@@ -335,7 +335,8 @@ static void ramp_find(struct load *l)
 	l->ramp_near = 0;
 	memset(&l->ramp_dev, 0, sizeof(l->ramp_dev));
 	fprintf(stderr,
-		"xdpsec-loader: no on-ramp " GW_RAMP_NEAR " (%s): what this host itself sends and a "
+		"xdpsec-loader: no on-ramp " GW_RAMP_NEAR
+		" (%s): what this host itself sends and a "
 		"policy protects is dropped\n",
 		e == -EEXIST ? "there is one that is not ours" : strerror(-e));
 }

@@ -14,10 +14,10 @@
 #include <unistd.h>
 
 /*
- * The XFRM interface in collect-metadata mode: tc_out names a pair by its if_id and sends the packet
- * in, the kernel encrypts it; what the kernel decrypted comes out. It has no addresses, and nobody
- * routes to it. The alias says whose it is. A namespace can have but one: somebody else's is used,
- * and stays when we go.
+ * The XFRM interface in collect-metadata mode: tc_out names a pair by its if_id and sends the
+ * packet in, the kernel encrypts it; what the kernel decrypted comes out. It has no addresses, and
+ * nobody routes to it. The alias says whose it is. A namespace can have but one: somebody else's is
+ * used, and stays when we go.
  */
 
 enum { MTU = 65535 }; /* what is too large for the path its own check finds */
