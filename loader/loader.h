@@ -190,6 +190,8 @@ struct loader_opts {
 int cmd_load(const struct gateway_conf *conf, const struct loader_opts *o, struct loader_err *err);
 int cmd_unload(const struct loader_opts *o, struct loader_err *err);
 int cmd_status(const struct loader_opts *o, struct loader_err *err);
+/* Compares sa_in with the kernel's states; differences are printed, and -ENOENT. */
+int cmd_self_test(const struct loader_opts *o, struct loader_err *err);
 int cmd_probe(const struct loader_opts *o, struct loader_err *err);
 
 /* ---- json.c -------------------------------------------------------------------------------- */

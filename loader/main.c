@@ -23,10 +23,11 @@ static const char usage[] =
     "  unload     detach and remove everything\n"
     "  status     what is attached where and how, and the maps\n"
     "  probe      what this kernel can do, and what is lost without it\n"
+    "  self-test  does the kernel have the states that the maps speak of\n"
     "\n"
     "  -c, --config FILE    default " DEFAULT_CONF "\n"
     "  -p, --pin-dir DIR    instead of pin_dir of the configuration\n"
-    "  -j, --json           status and probe as JSON\n"
+    "  -j, --json           status, probe and self-test as JSON\n"
     "      --single         no libxdp dispatcher, even where the kernel allows one\n"
     "  -v, --verbose        what libbpf says\n"
     "      --version\n";
@@ -65,12 +66,14 @@ static int command(const char *name, const char *conf_path, struct loader_opts *
 		return cmd_load(&conf, o, err);
 	if (!strcmp(name, "unload"))
 		return cmd_unload(o, err);
+	if (!strcmp(name, "self-test"))
+		return cmd_self_test(o, err);
 	return cmd_status(o, err);
 }
 
 static bool is_command(const char *name)
 {
-	static const char *const names[] = {"load", "unload", "status", "probe"};
+	static const char *const names[] = {"load", "unload", "status", "probe", "self-test"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(name, names[i]))

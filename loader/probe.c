@@ -5,7 +5,6 @@
 #include "bpf/xdpsec.skel.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <errno.h>
 #include <linux/if_link.h>
 #include <net/if.h>
@@ -191,31 +190,39 @@ static int probe_clsact(void)
 	return err;
 }
 
-static int kfunc_try(const char *name)
-{
-	struct btf *vmlinux = btf__load_vmlinux_btf(), *module = NULL;
-	int err;
-
-	if (!vmlinux)
-		return -errno;
-	err = btf__find_by_name_kind(vmlinux, name, BTF_KIND_FUNC) > 0 ? 0 : -ENOENT;
-	if (err)
-		module = btf__load_module_btf("xfrm_interface", vmlinux);
-	if (module && btf__find_by_name_kind(module, name, BTF_KIND_FUNC) > 0)
-		err = 0;
-	btf__free(module);
-	btf__free(vmlinux);
-	return err;
-}
-
 static int probe_xfrm_kfunc(void)
 {
-	return kfunc_try("bpf_xdp_get_xfrm_state");
+	return kfunc_find("bpf_xdp_get_xfrm_state", NULL);
 }
 
 static int probe_vlan_kfunc(void)
 {
-	return kfunc_try("bpf_xdp_metadata_rx_vlan_tag");
+	return kfunc_find("bpf_xdp_metadata_rx_vlan_tag", NULL);
+}
+
+/* All that the kernel engine's way out needs: the interface, and programs that send into it. */
+static int probe_xfrm_device(void)
+{
+	struct loader_err ignored;
+	struct xdpsec_bpf *skel = NULL;
+	struct xfrm_dev dev;
+	int err = xfrm_dev_up("probe", &dev);
+
+	if (!err)
+		err = kfunc_find("bpf_skb_set_xfrm_info", "xfrm_interface");
+	if (!err)
+		err = object_open(&skel, 64, 64, NULL, &ignored);
+	if (err)
+		return err;
+	skel->rodata->xs_xfrm = dev.ifindex;
+	err = object_load(skel, &ignored);
+	object_close(skel);
+	return err;
+}
+
+static int probe_cpumap(void)
+{
+	return map_try(BPF_MAP_TYPE_CPUMAP, 4, sizeof(struct bpf_cpumap_val), 1, 0);
 }
 
 static const struct feature features[] = {
@@ -245,7 +252,11 @@ static const struct feature features[] = {
     {"kernel-esp", "the kernel engine is not available", false, probe_xfrm_esp},
     {"xfrm-interface", "no route-based tunnels with the kernel engine", false,
      probe_xfrm_interface},
-    {"xfrm-kfuncs", "XDP cannot ask for the kernel's SAs", false, probe_xfrm_kfunc},
+    {"xfrm-device",
+     "the kernel engine works by policies of the kernel, whose lookup grows with their number", false,
+     probe_xfrm_device},
+    {"xfrm-kfuncs", "no self-test: XDP cannot ask for the kernel's SAs", false, probe_xfrm_kfunc},
+    {"cpumap", "ESP of the kernel engine stays on the CPU of its receive queue", true, probe_cpumap},
 };
 
 enum { N_FEATURES = sizeof(features) / sizeof(features[0]), NO_NETNS = 255 };

@@ -48,6 +48,20 @@ rows bundle "$B4" kernel 6
 check "over the new pair" through ha 10.2.0.2
 [ "$(used 0xd0000006)" -ge 3 ] || fail "the new pair carried $(used 0xd0000006)"
 
+# by default ESP is spread over CPUs where receive queues are fewer: both pairs were opened on one of their own
+cpus_of() {
+    "$BPFTOOL" -j map lookup pinned "$W/bpf/ga/sa_rx" key "$1" 0 0 0 |
+        jq -c '[.formatted.values[] | select(.value.packets > 0) | .cpu]'
+}
+rows bundle "$B6" kernel 5
+nsx gb ip xfrm policy update src 10.2.0.0/24 dst 10.1.0.0/24 dir out tmpl src 192.0.2.2 dst 192.0.2.1 proto esp \
+    spi 0xc0000006 reqid 0x58000006 mode tunnel
+check "back by the new pair" through ha 10.2.0.2
+if [ "$(nproc)" = 2 ]; then
+    [ "$(cpus_of 5) $(cpus_of 6)" = "[1] [0]" ] || fail "on CPUs $(cpus_of 5) and $(cpus_of 6)"
+    echo "ok: two SAs on two CPUs"
+fi
+
 # asked for without any dataplane: forwarded and own
 rows policy 10.1.0.0/24 10.9.0.0/24 trap >/dev/null
 rows policy 2001:db8:1::/64 2001:db8:9::/64 trap >/dev/null
