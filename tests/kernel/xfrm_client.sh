@@ -9,4 +9,4 @@ out=$("$B/tests/unit/xfrm_sa_test" 2>&1)
 rc=$?
 echo "$out"
 why=$(grep -m 1 'no ESP in this kernel' <<<"$out") && { echo "$why"; exit 77; }
-[ $rc = 0 ] && "$B/tests/unit/xfrm_client_test"
+[ $rc = 0 ] && "$B/tests/unit/xfrm_client_test" && "$B/tests/unit/xfrm_encap_test" && "$B/tests/unit/net_test"

@@ -32,17 +32,17 @@ __attribute__((format(printf, 2, 3))) static int refuse(char *why, const char *f
 	return -EINVAL;
 }
 
-static void *put_begin(struct put *m, void *buf, size_t room, uint16_t type, size_t head)
+/* The fixed part is copied: in a batch a message begins at any multiple of four. */
+static void put_begin(struct put *m, void *buf, size_t room, uint16_t type, const void *head,
+		      size_t n)
 {
-	*m = (struct put){.room = room};
-	if (room < MNL_NLMSG_HDRLEN + MNL_ALIGN(head)) {
-		m->failed = true;
-		return NULL;
-	}
+	*m = (struct put){.room = room, .failed = room < MNL_NLMSG_HDRLEN + MNL_ALIGN(n)};
+	if (m->failed)
+		return;
 	m->nlh = mnl_nlmsg_put_header(buf);
 	m->nlh->nlmsg_type = type;
 	m->nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	return mnl_nlmsg_put_extra_header(m->nlh, head);
+	memcpy(mnl_nlmsg_put_extra_header(m->nlh, n), head, n);
 }
 
 static void put_attr(struct put *m, uint16_t type, const void *data, size_t n)
@@ -322,7 +322,7 @@ static void put_extras(struct put *m, const struct xfrm_sa_spec *s, const struct
 int xfrm_put_sa(void *buf, size_t room, const struct xfrm_sa_spec *s, const struct xfrm_caps *caps,
 		char *why)
 {
-	struct xfrm_usersa_info *h;
+	struct xfrm_usersa_info h = {0};
 	struct put m;
 	int r = check_sa(s, caps, why);
 
@@ -330,21 +330,19 @@ int xfrm_put_sa(void *buf, size_t room, const struct xfrm_sa_spec *s, const stru
 		r = check_ciphers(s, why);
 	if (r)
 		return r;
-	h = put_begin(&m, buf, room, XFRM_MSG_NEWSA, sizeof(*h));
-	if (!h)
-		return -ENOBUFS;
-	put_selector(&h->sel, &s->sel);
-	put_addr(&h->id.daddr, &s->dst);
-	put_addr(&h->saddr, &s->src);
-	h->id.spi = htonl(s->spi);
-	h->id.proto = s->proto;
-	put_limits(&h->lft, &s->limits);
-	h->reqid = s->reqid;
-	h->family = family_of(&s->dst);
-	h->mode = (uint8_t)s->mode;
+	put_selector(&h.sel, &s->sel);
+	put_addr(&h.id.daddr, &s->dst);
+	put_addr(&h.saddr, &s->src);
+	h.id.spi = htonl(s->spi);
+	h.id.proto = s->proto;
+	put_limits(&h.lft, &s->limits);
+	h.reqid = s->reqid;
+	h.family = family_of(&s->dst);
+	h.mode = (uint8_t)s->mode;
 	if (!wide_window(s) && (s->dir == XF_IN || !caps->sa_dir))
-		h->replay_window = (uint8_t)s->window;
-	h->flags = state_flags(s, caps->sa_dir);
+		h.replay_window = (uint8_t)s->window;
+	h.flags = state_flags(s, caps->sa_dir);
+	put_begin(&m, buf, room, XFRM_MSG_NEWSA, &h, sizeof(h));
 	put_ciphers(&m, s);
 	put_extras(&m, s, caps);
 	return put_end(&m);
@@ -352,16 +350,12 @@ int xfrm_put_sa(void *buf, size_t room, const struct xfrm_sa_spec *s, const stru
 
 static int put_sa_id(void *buf, size_t room, uint16_t type, const struct xfrm_sa_id *id)
 {
-	struct xfrm_usersa_id *h;
+	struct xfrm_usersa_id h = {
+	    .spi = htonl(id->spi), .family = family_of(&id->dst), .proto = id->proto};
 	struct put m;
 
-	h = put_begin(&m, buf, room, type, sizeof(*h));
-	if (!h)
-		return -ENOBUFS;
-	put_addr(&h->daddr, &id->dst);
-	h->spi = htonl(id->spi);
-	h->family = family_of(&id->dst);
-	h->proto = id->proto;
+	put_addr(&h.daddr, &id->dst);
+	put_begin(&m, buf, room, type, &h, sizeof(h));
 	put_mark(&m, &id->mark);
 	return put_end(&m);
 }
@@ -386,11 +380,12 @@ int xfrm_put_sa_get(void *buf, size_t room, const struct xfrm_sa_id *id)
 
 static int put_dump(void *buf, size_t room, uint16_t type, size_t head)
 {
+	static const uint8_t none[sizeof(struct xfrm_userpolicy_id)];
 	struct put m;
 
-	if (!put_begin(&m, buf, room, type, head))
-		return -ENOBUFS;
-	m.nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	put_begin(&m, buf, room, type, none, head);
+	if (!m.failed)
+		m.nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	return put_end(&m);
 }
 
@@ -401,15 +396,11 @@ int xfrm_put_sa_dump(void *buf, size_t room)
 
 int xfrm_put_attr_question(void *buf, size_t room, uint16_t attr)
 {
+	const struct xfrm_usersa_id h = {.family = AF_INET, .proto = IPPROTO_ESP};
 	const uint8_t out_of_range = 0xff;
-	struct xfrm_usersa_id *h;
 	struct put m;
 
-	h = put_begin(&m, buf, room, XFRM_MSG_GETSA, sizeof(*h));
-	if (!h)
-		return -ENOBUFS;
-	h->family = AF_INET;
-	h->proto = IPPROTO_ESP;
+	put_begin(&m, buf, room, XFRM_MSG_GETSA, &h, sizeof(h));
 	put_attr(&m, attr, &out_of_range, sizeof(out_of_range));
 	return put_end(&m);
 }
@@ -468,22 +459,20 @@ int xfrm_put_policy(void *buf, size_t room, const struct xfrm_policy_spec *p, bo
 		    char *why)
 {
 	static const struct xf_limits forever;
-	struct xfrm_userpolicy_info *h;
+	struct xfrm_userpolicy_info h = {0};
 	struct put m;
 	int r = check_policy(p, why);
 
 	if (r)
 		return r;
-	h = put_begin(&m, buf, room, replace ? XFRM_MSG_UPDPOLICY : XFRM_MSG_NEWPOLICY, sizeof(*h));
-	if (!h)
-		return -ENOBUFS;
-	put_selector(&h->sel, &p->sel);
-	put_limits(&h->lft, &forever);
-	h->priority = p->priority;
-	h->dir = (uint8_t)p->dir;
-	h->action = p->action == XF_BLOCK ? XFRM_POLICY_BLOCK : XFRM_POLICY_ALLOW;
-	h->flags = (uint8_t)((p->icmp ? XFRM_POLICY_ICMP : 0) |
-			     (p->cpu_acquire ? XF_POLICY_CPU_ACQUIRE : 0));
+	put_selector(&h.sel, &p->sel);
+	put_limits(&h.lft, &forever);
+	h.priority = p->priority;
+	h.dir = (uint8_t)p->dir;
+	h.action = p->action == XF_BLOCK ? XFRM_POLICY_BLOCK : XFRM_POLICY_ALLOW;
+	h.flags = (uint8_t)((p->icmp ? XFRM_POLICY_ICMP : 0) |
+			    (p->cpu_acquire ? XF_POLICY_CPU_ACQUIRE : 0));
+	put_begin(&m, buf, room, replace ? XFRM_MSG_UPDPOLICY : XFRM_MSG_NEWPOLICY, &h, sizeof(h));
 	put_templates(&m, p);
 	put_mark(&m, &p->mark);
 	if (p->if_id)
@@ -492,25 +481,20 @@ int xfrm_put_policy(void *buf, size_t room, const struct xfrm_policy_spec *p, bo
 	return put_end(&m);
 }
 
-static int put_policy_id(struct put *m, void *buf, size_t room, uint16_t type,
-			 const struct xfrm_policy_id *id)
+static void put_policy_id(struct put *m, void *buf, size_t room, uint16_t type,
+			  const struct xfrm_policy_id *id)
 {
-	struct xfrm_userpolicy_id *h = put_begin(m, buf, room, type, sizeof(*h));
+	struct xfrm_userpolicy_id h = {.dir = (uint8_t)id->dir};
 
-	if (!h)
-		return -ENOBUFS;
-	put_selector(&h->sel, &id->sel);
-	h->dir = (uint8_t)id->dir;
-	return 0;
+	put_selector(&h.sel, &id->sel);
+	put_begin(m, buf, room, type, &h, sizeof(h));
 }
 
 static int put_policy_named(void *buf, size_t room, uint16_t type, const struct xfrm_policy_id *id)
 {
 	struct put m;
-	int r = put_policy_id(&m, buf, room, type, id);
 
-	if (r)
-		return r;
+	put_policy_id(&m, buf, room, type, id);
 	put_mark(&m, &id->mark);
 	if (id->if_id)
 		put_u32(&m, XFRMA_IF_ID, id->if_id);
@@ -559,9 +543,7 @@ int xfrm_put_migrate(void *buf, size_t room, const struct xfrm_migrate_spec *s, 
 		u[i].mode = (uint8_t)sa->mode;
 		u[i].reqid = sa->reqid;
 	}
-	r = put_policy_id(&m, buf, room, XFRM_MSG_MIGRATE, &s->policy);
-	if (r)
-		return r;
+	put_policy_id(&m, buf, room, XFRM_MSG_MIGRATE, &s->policy);
 	put_attr(&m, XFRMA_MIGRATE, u, s->n * sizeof(u[0]));
 	put_encap(&m, &s->encap);
 	if (s->policy.if_id)
