@@ -2,6 +2,7 @@
 # make [all] | tests | fuzzers        builds    V=1 verbose, SAN=1 ASan+UBSan, TSAN=1 ThreadSanitizer, WERROR=1, DPDK=0, WITH_KEYS=0, CC=clang
 # make check | check-unit | lint | rfc          all tests; unit tests; texts and includes; MUSTs without code or test
 # make check-kernel | check-kernels             tests under a guest kernel that has ESP: Debian 13's; its backports', too
+# make check-kernel-all                         the first, with every test that can run over the kernel engine
 # make fuzz | soak | walk                       long ones: FUZZ_SECONDS=, SOAK_MINUTES=
 # make bench | bench-ike                        figures: packets; negotiations
 # make install DESTDIR= | clean | format | fuzz-seeds
@@ -87,7 +88,7 @@ TOOLS := $(patsubst tools/bench/%.c,$(B)/bench/%,$(tool_src)) $(patsubst tools/l
 UNITS := $(patsubst %.c,$(B)/%,$(unit_src) $(bpftest_src))
 TESTTOOLS := $(patsubst %.c,$(B)/%,$(testtool_src))
 
-.PHONY: soak rfc walk all check check-unit check-kernel check-kernels lint fuzz fuzzers fuzz-seeds bench bench-ike install clean tests format
+.PHONY: soak rfc walk all check check-unit check-kernel check-kernel-all check-kernels lint fuzz fuzzers fuzz-seeds bench bench-ike install clean tests format
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -244,6 +245,9 @@ check-unit: $(UNITS)
 # in QEMU, with what tests/kernel/fetch gets from Debian
 check-kernel: tests
 	$(Q)tests/run $(B) kernel
+
+check-kernel-all: tests
+	$(Q)KERNEL_ALL=1 tests/run $(B) kernel
 
 check-kernels: tests
 	$(Q)XDPSEC_KERNELS="trixie trixie-backports" tests/run $(B) kernel

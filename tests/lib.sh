@@ -17,6 +17,7 @@ needs_guest() { [ -n "${XDPSEC_GUEST:-}" ] || skip "for a kernel that has ESP: t
 
 test_lab() {
     [ "$(id -u)" = 0 ] || skip "needs root"
+    [ "${LAB_ENGINE:-}" != kernel ] || needs_guest
     lab_enter "$@"
     lab_on_exit test_end
     lab_build || lab_die "the lab could not be built"

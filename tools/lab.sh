@@ -7,6 +7,8 @@
 #
 # and in IPv6 2001:db8:1::2 --- 2001:db8:1::1 [ga] 2001:db8:ff::1 --- 2001:db8:ff::2 [gb] 2001:db8:2::1 --- 2001:db8:2::2.
 # LAB_OUTER=6: the gateways talk over IPv6. LAB_INNER=6, 46: the networks behind them are IPv6, or both.
+# LAB_ENGINE: who does the gateways' ESP. kernel: Linux, and no dataplane runs (a kernel that has ESP: tests/kernel/guest);
+# auto: the agent chooses, with a dataplane there; unset: the dataplane, without a word in the configuration.
 #
 # [wan] forwards frames between its two ends with tc and counts them by kind: what crossed the
 # wire is counted by a third party, whatever the gateways say.
@@ -384,6 +386,9 @@ gw_conf() {
         *) lab_die "gw_conf: unknown ${kv%%=*}" ;;
         esac
     done
+    # a test may have its own
+    [[ $gw == *engine\ =* ]] || gw="${LAB_ENGINE:+engine = $LAB_ENGINE}
+    $gw"
     mkdir -p "$W/$me/run"
     cat >"$W/$me/xdpsec.conf" <<CONF
 xdpsec {
@@ -460,6 +465,7 @@ gw_load() { nsx "$1" "$BUILD/xdpsec-loader" -c "$W/$1/xdpsec.conf" load >>"$W/$1
 gw_unload() { nsx "$1" "$BUILD/xdpsec-loader" -c "$W/$1/xdpsec.conf" unload >>"$W/$1/loader.log" 2>&1; }
 
 gw_dataplane() {
+    [ "${LAB_ENGINE:-}" != kernel ] || return 0
     gw_spawn "$1" dataplane "$BUILD/xdpsec-dataplane" -c "$W/$1/xdpsec.conf"
     lab_wait 20 test -S "$W/$1/run/dataplane.sock"
 }
@@ -483,12 +489,16 @@ gw_up() {
     lab_wait 10 gw_plane_ready "$1"
 }
 
-gw_plane_ready() { xd "$1" --json show plane | jq -e '.connected == true'; }
+gw_plane_ready() {
+    [ "${LAB_ENGINE:-}" != kernel ] || return 0
+    xd "$1" --json show plane | jq -e '.connected == true'
+}
 gw_pid() { cat "$W/$1/$2.pid"; }
 
 # Ends one program of a gateway (agent, dataplane) with a signal and waits for its end.
 gw_kill() {
     local pid
+    [ "${LAB_ENGINE:-}$2" != kerneldataplane ] || return 0
     pid=$(gw_pid "$1" "$2") || return 1
     kill "-${3:-TERM}" "$pid" 2>/dev/null
     lab_wait 10 gw_gone "$pid"
