@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* fuzz-rooms: common agent/engine/xfrm */
 #include "agent/engine/xfrm/codec.h"
+#include "tests/xfrm_same.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,7 +39,7 @@ static void again_policy(const struct xfrm_policy_info *first)
 	check(!xfrm_get_policy((const void *)buf, &second));
 	check(second.spec.dir == p.dir && second.spec.priority == p.priority &&
 	      second.spec.if_id == p.if_id);
-	check(!memcmp(&second.spec.sel, &p.sel, sizeof(p.sel)) && second.spec.n_tmpl == p.n_tmpl);
+	check(same_selector(&second.spec.sel, &p.sel) && second.spec.n_tmpl == p.n_tmpl);
 	check(second.spec.mark.value == p.mark.value && second.spec.mark.mask == p.mark.mask);
 	for (unsigned int i = 0; i < p.n_tmpl; i++)
 		check(second.spec.tmpl[i].reqid == p.tmpl[i].reqid &&

@@ -4,6 +4,7 @@
 #include "agent/engine/xfrm/xfrm.h"
 #include "common/log.h"
 #include "common/secret.h"
+#include "tests/xfrm_same.h"
 
 #include <event2/event.h>
 

@@ -90,23 +90,25 @@ static int ethtool(int fd, const char *name, void *data)
 /* The number of a feature of that name, or -1. */
 static int feature_number(int fd, const char *name, const char *feature)
 {
-	struct {
-		struct ethtool_sset_info head;
-		uint32_t n;
-	} count = {.head = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_FEATURES}};
+	_Alignas(8) uint8_t room[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)] = {0};
+	struct ethtool_sset_info *info = (void *)room;
 	struct ethtool_gstrings *g;
+	uint32_t count;
 	int found = -1;
 
-	if (ethtool(fd, name, &count) || !count.head.sset_mask || count.n > FEATURES_MAX)
+	info->cmd = ETHTOOL_GSSET_INFO;
+	info->sset_mask = 1ULL << ETH_SS_FEATURES;
+	if (ethtool(fd, name, info) || !info->sset_mask || info->data[0] > FEATURES_MAX)
 		return -1;
-	g = calloc(1, sizeof(*g) + (size_t)count.n * ETH_GSTRING_LEN);
+	count = info->data[0];
+	g = calloc(1, sizeof(*g) + (size_t)count * ETH_GSTRING_LEN);
 	if (!g)
 		return -1;
 	g->cmd = ETHTOOL_GSTRINGS;
 	g->string_set = ETH_SS_FEATURES;
-	g->len = count.n;
+	g->len = count;
 	if (!ethtool(fd, name, g))
-		for (uint32_t i = 0; i < g->len && i < count.n && found < 0; i++)
+		for (uint32_t i = 0; i < g->len && i < count && found < 0; i++)
 			if (!strncmp((const char *)g->data + (size_t)i * ETH_GSTRING_LEN, feature,
 				     ETH_GSTRING_LEN))
 				found = (int)i;
@@ -117,17 +119,19 @@ static int feature_number(int fd, const char *name, const char *feature)
 /* Does the interface say that it can do ESP's cipher, and is it switched on? */
 static bool has_esp_offload(const char *name)
 {
-	struct {
-		struct ethtool_gfeatures head;
-		struct ethtool_get_features_block block[FEATURE_WORDS];
-	} f = {.head = {.cmd = ETHTOOL_GFEATURES, .size = FEATURE_WORDS}};
+	_Alignas(8) uint8_t room[sizeof(struct ethtool_gfeatures) +
+				 FEATURE_WORDS * sizeof(struct ethtool_get_features_block)] = {0};
+	struct ethtool_gfeatures *f = (void *)room;
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), bit;
 	bool has;
 
+	f->cmd = ETHTOOL_GFEATURES;
+	f->size = FEATURE_WORDS;
 	if (fd < 0)
 		return false;
 	bit = feature_number(fd, name, "esp-hw-offload");
-	has = bit >= 0 && !ethtool(fd, name, &f) && f.block[bit / 32].active & (1U << (bit % 32));
+	has =
+	    bit >= 0 && !ethtool(fd, name, f) && f->features[bit / 32].active & (1U << (bit % 32));
 	close(fd);
 	return has;
 }
