@@ -24,9 +24,10 @@
  *
  *   who              runs as          holds                             may
  *   xdpsecd          who started it,  IKE sockets, pinned maps, vici    read its two configuration files
- *                    no capability    socket, dataplane connection,     again, write the maps it owns,
- *                                     news of addresses by netlink,     accept on the vici socket
- *                                     one end of the keys socket
+ *                    no capability;   socket, dataplane connection,     again, write the maps it owns,
+ *                    CAP_NET_ADMIN    news of addresses by netlink,     accept on the vici socket; change
+ *                    where the        XFRM by netlink,                  the kernel's IPsec, and whatever
+ *                    kernel has ESP   one end of the keys socket        else of networks that capability lets
  *   xdpsecd --role   the same, in a   the other end                     compute and answer; no file, no
  *   keys             seccomp filter                                     socket, no other process
  *   xdpsecd --role   the same, in a   the other end of another one      resolve names, talk http; no
@@ -92,6 +93,7 @@ static void apply_gateway(struct program *p, const struct gateway_conf *new)
 	memcpy(p->a.gw.run_dir, old.run_dir, sizeof(old.run_dir));
 	start_log_levels(&p->a.gw, &p->opt);
 	engine_set_ike_rate(p->a.engine, new->ike.source_rate);
+	engine_set_standard(p->a.engine, new->engine);
 }
 
 /* Both files whole or nothing: all that can fail comes before all that changes something. */
@@ -309,7 +311,7 @@ static int serve(struct program *p, struct start_config *c)
 	if (!r)
 		r = open_parts(p, err, sizeof(err));
 	if (!r)
-		r = start_drop_privileges(err, sizeof(err));
+		r = start_drop_privileges(engine_kernel_ready(p->a.engine), err, sizeof(err));
 	if (r) {
 		if (err[0])
 			fatal(err);

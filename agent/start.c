@@ -149,26 +149,6 @@ static int load_gateway(const struct start_options *opt, struct gateway_conf *gw
 	return r;
 }
 
-/* Until there is an engine that does it: refused, not ignored. */
-static int kernel_engine_wanted(const struct gateway_conf *gw, const struct conf *conf, struct settings_error *e)
-{
-	for (unsigned int i = 0; i < conf->n_conns; i++) {
-		for (unsigned int k = 0; k < conf->conn[i]->n_children; k++) {
-			const struct child_conf *child = &conf->conn[i]->child[k];
-
-			if (child_engine(child, gw->engine) != CONF_ENGINE_KERNEL && !child_needs_kernel(child))
-				continue;
-			snprintf(e->file, sizeof(e->file), "%s", child->file);
-			e->line = child->line;
-			snprintf(e->text, sizeof(e->text),
-				 "connections.%s.children.%s: the kernel engine is not supported yet",
-				 conf->conn[i]->name, child->name);
-			return -EINVAL;
-		}
-	}
-	return 0;
-}
-
 int start_config_load(const struct start_options *opt, struct start_config *c, char *err, size_t errlen)
 {
 	struct settings_error e;
@@ -182,8 +162,7 @@ int start_config_load(const struct start_options *opt, struct start_config *c, c
 		crypt_legacy();
 	root = conf_tree(c->gw.swanctl_conf, &e);
 	c->conf = root ? conf_parse(root, &e) : NULL;
-	if (c->conf && (conf_check_engines(c->conf, c->gw.engine, &e) < 0 ||
-			kernel_engine_wanted(&c->gw, c->conf, &e) < 0)) {
+	if (c->conf && conf_check_engines(c->conf, c->gw.engine, &e) < 0) {
 		conf_free(c->conf);
 		c->conf = NULL;
 	}
@@ -303,11 +282,13 @@ void start_raise_limits(void)
 
 /*
  * What the agent keeps is its descriptors. Files that a reload reads, and the maps, are its own or
- * readable by their mode: without CAP_DAC_OVERRIDE even root needs no more and gets no more.
+ * readable by their mode: without CAP_DAC_OVERRIDE even root needs no more and gets no more. XFRM asks
+ * who sends each message: the kernel engine needs CAP_NET_ADMIN as long as it lives.
  */
-int start_drop_privileges(char *err, size_t errlen)
+int start_drop_privileges(bool net_admin, char *err, size_t errlen)
 {
 	capng_select_t what = CAPNG_SELECT_CAPS;
+	capng_results_t want = net_admin ? CAPNG_PARTIAL : CAPNG_NONE;
 
 	if (capng_get_caps_process()) {
 		snprintf(err, errlen, "capabilities cannot be read");
@@ -316,6 +297,8 @@ int start_drop_privileges(char *err, size_t errlen)
 	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
 		what = CAPNG_SELECT_BOTH; /* the bounding set, too: nothing to come back to */
 	capng_clear(CAPNG_SELECT_ALL);
+	if (net_admin)
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
 	if (capng_apply(what) < 0) {
 		snprintf(err, errlen, "capabilities cannot be given up");
 		return -EPERM;
@@ -324,7 +307,7 @@ int start_drop_privileges(char *err, size_t errlen)
 		snprintf(err, errlen, "no_new_privs: %s", strerror(errno));
 		return -errno;
 	}
-	if (capng_get_caps_process() || capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE) {
+	if (capng_get_caps_process() || capng_have_capabilities(CAPNG_SELECT_CAPS) != want) {
 		snprintf(err, errlen, "capabilities are still there after giving them up");
 		return -EPERM;
 	}

@@ -46,6 +46,6 @@ void start_unlock(struct start_lock *l);
 /* Room for locked memory, also of the keys role that a reload starts; no core files. */
 void start_raise_limits(void);
 /* Gives up every capability for good. -errno and a line in err: then the agent does not run. */
-int start_drop_privileges(char *err, size_t errlen);
+int start_drop_privileges(bool net_admin, char *err, size_t errlen);
 /* One line to the service manager that waits on NOTIFY_SOCKET, if any does. */
 void start_notify(const char *state);

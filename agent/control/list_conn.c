@@ -99,7 +99,20 @@ static const char *dpd_text(enum conf_dpd d)
 	return text[d];
 }
 
-static void write_child(struct vici_wr *v, const struct child_conf *c)
+/* Who would take it now, and why; or why nobody would. */
+static void write_engine(const struct agent *a, struct vici_wr *v, const struct child_conf *c)
+{
+	const struct engine_want want = {.conf = c, .engine = c->engine};
+	struct engine_pick pick;
+
+	if (!a->engine || c->mode == CONF_MODE_PASS || c->mode == CONF_MODE_DROP)
+		return;
+	engine_pick(a->engine, &want, &pick);
+	vici_kv(v, "engine", pick.engine);
+	vici_kv(v, "engine-why", pick.why);
+}
+
+static void write_child(const struct agent *a, struct vici_wr *v, const struct child_conf *c)
 {
 	vici_section(v, c->name);
 	vici_kv(v, "mode", mode_text(c->mode));
@@ -111,6 +124,7 @@ static void write_child(struct vici_wr *v, const struct child_conf *c)
 	vici_kv(v, "close_action", action_text(c->close_action));
 	write_ts(v, "local-ts", c->local_ts, c->local_dynamic);
 	write_ts(v, "remote-ts", c->remote_ts, c->remote_dynamic);
+	write_engine(a, v, c);
 	vici_section_end(v);
 }
 
@@ -146,7 +160,7 @@ static void write_conn(struct agent *a, struct vici_wr *v, const struct conn_con
 		vici_kv(v, "lacks", why);
 	vici_section(v, "children");
 	for (unsigned int i = 0; i < c->n_children; i++)
-		write_child(v, &c->child[i]);
+		write_child(a, v, &c->child[i]);
 	vici_section_end(v);
 	vici_section_end(v);
 }

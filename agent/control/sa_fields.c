@@ -148,13 +148,46 @@ static bool in_engine(const struct child_sa *child)
 	return child->engine.slot && child->state >= CHILD_INSTALLED && child->state < CHILD_DELETED;
 }
 
+/* Who does the work, and why; of the kernel's the numbers by which `ip xfrm` shows them. */
+static void engine_fields(struct vici_wr *v, const struct agent *a, const struct child_sa *child)
+{
+	struct engine_info info;
+
+	if (engine_info_get(a->engine, child->engine, &info))
+		return;
+	vici_kv(v, "engine", info.engine);
+	vici_kv(v, "engine-why", info.why);
+	if (info.offload)
+		vici_kv(v, "offload", "packet");
+	if (info.if_id_in)
+		vici_kvf(v, "if-id-in", "%08x", info.if_id_in);
+	if (info.if_id_out)
+		vici_kvf(v, "if-id-out", "%08x", info.if_id_out);
+	if (info.mask_in) {
+		vici_kvf(v, "mark-in", "%08x", info.mark_in);
+		vici_kvf(v, "mark-mask-in", "%08x", info.mask_in);
+	}
+	if (info.mask_out) {
+		vici_kvf(v, "mark-out", "%08x", info.mark_out);
+		vici_kvf(v, "mark-mask-out", "%08x", info.mask_out);
+	}
+}
+
+static uint32_t reqid_of(const struct agent *a, const struct child_sa *child)
+{
+	struct engine_info info;
+
+	return a->engine && in_engine(child) && !engine_info_get(a->engine, child->engine, &info) ? info.reqid
+												  : child->reqid;
+}
+
 void child_fields(struct vici_wr *v, const struct agent *a, const struct child_sa *child)
 {
 	struct engine_stat st = {0};
 
 	vici_kv(v, "name", child->conf->name);
 	vici_kvf(v, "uniqueid", "%u", child->id);
-	vici_kvf(v, "reqid", "%u", child->reqid);
+	vici_kvf(v, "reqid", "%u", reqid_of(a, child));
 	vici_kv(v, "state", child_state_name(child->state));
 	vici_kv(v, "mode", mode_text(child->mode));
 	vici_kv(v, "protocol", child->suite.ah ? "AH" : "ESP");
@@ -177,7 +210,8 @@ void child_fields(struct vici_wr *v, const struct agent *a, const struct child_s
 	}
 	child_times(v, child);
 	if (a->engine) {
-		vici_kv(v, "engine", engine_name(a->engine));
+		if (in_engine(child))
+			engine_fields(v, a, child);
 		vici_kvf(v, "slot", "%u", child->engine.slot);
 	}
 	selectors(v, "local-ts", child->ts_local);

@@ -123,6 +123,9 @@ static void write_engine(struct vici_wr *v, struct engine *e)
 	if (e) {
 		vici_kv(v, "name", engine_name(e));
 		vici_kv(v, "connected", engine_ready(e) ? "yes" : "no");
+		vici_kv(v, "kernel", engine_kernel_ready(e) ? "yes" : "no");
+		if (!engine_kernel_ready(e))
+			vici_kv(v, "kernel-why-not", engine_kernel_why_not(e));
 		vici_kvf(v, "orphans", "%u", engine_orphans(e, NULL, 0));
 	} else {
 		vici_kv(v, "name", "none");

@@ -13,6 +13,18 @@ static void set_claim(struct policy_set *s, const char *conn, const char *child)
 	snprintf(s->child, sizeof(s->child), "%s", child);
 }
 
+static struct policy_set *set_first(struct engine *e, struct sa_pair *p, const struct policy_names *names,
+				    struct policy_rows *rows)
+{
+	int err = p->backend->in_force ? p->backend->in_force(e, p) : 0;
+
+	if (!err)
+		return policies_add(e->policies, names, rows, XS_PROTECT, pair_word(p));
+	policy_rows_free(rows);
+	errno = -err;
+	return NULL;
+}
+
 /* The set in force for these selectors: an earlier one with one store, or a new one. NULL and errno. */
 static struct policy_set *set_in_force(struct engine *e, struct sa_pair *p, const struct engine_child *c)
 {
@@ -28,9 +40,9 @@ static struct policy_set *set_in_force(struct engine *e, struct sa_pair *p, cons
 	}
 	s = policies_find(e->policies, &names, &rows);
 	if (!s)
-		return policies_add(e->policies, &names, &rows, XS_PROTECT, pair_word(p));
+		return set_first(e, p, &names, &rows);
 	policy_rows_free(&rows);
-	err = policy_set_protect(e->policies, s, pair_word(p));
+	err = set_encrypt(e, s, p);
 	if (err) {
 		errno = -err;
 		return NULL;
@@ -65,6 +77,13 @@ int engine_activate(struct engine *e, struct engine_sa sa, const struct engine_c
 
 	if (!p || !p->half[HALF_OUT].rows)
 		return -ENOENT;
+	if (!pair_classified(p)) {
+		int err = p->backend->in_force(e, p);
+
+		if (!err)
+			orphans_replaced(e, p, NULL);
+		return err;
+	}
 	s = set_in_force(e, p, c);
 	if (!s)
 		return -errno;
@@ -74,6 +93,8 @@ int engine_activate(struct engine *e, struct engine_sa sa, const struct engine_c
 	s->owner = p;
 	pair_join_set(p, s);
 	note_set(e, p, s);
+	if (before && before != p && before->backend->out_of_force)
+		before->backend->out_of_force(e, before);
 	orphans_replaced(e, p, before != p ? before : NULL);
 	inherited_replaced(e, s);
 	return 0;
@@ -97,15 +118,16 @@ void engine_remove_out(struct engine *e, struct engine_sa sa)
 
 	if (!p)
 		return;
+	if (s && s->owner == p) {
+		/* Another pair of these selectors goes on; without one the policies stay, closed, until the
+		 * inbound half goes, too. */
+		heir = set_heir(s, p);
+		if (heir && !set_encrypt(e, s, heir))
+			s->owner = heir;
+		else
+			policy_set_protect(e->policies, s, 0);
+	}
 	pair_drop_half(e, p, HALF_OUT);
-	if (!s || s->owner != p)
-		return;
-	/* Another pair of these selectors goes on; without one the policies stay, closed, until the
-	 * inbound half goes, too. */
-	heir = set_heir(s);
-	policy_set_protect(e->policies, s, heir ? pair_word(heir) : 0);
-	if (heir)
-		s->owner = heir;
 }
 
 static enum xs_action rest_action(const struct child_conf *child)

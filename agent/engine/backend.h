@@ -29,6 +29,10 @@ struct engine_backend {
 	const char *name;
 	enum xs_engine engine; /* of rows and bundle words */
 	bool (*ready)(const struct engine *e);
+	/* Can it do these algorithms? False and words in `why`. */
+	bool (*able)(const struct engine *e, const struct child_suite *s, char why[ENGINE_WHY_MAX]);
+	/* Before the first half of a pair; NULL: nothing to do. 0 or -errno and words in `why`. */
+	int (*prepare)(struct engine *e, struct sa_pair *p, const struct engine_child *c, char why[ENGINE_WHY_MAX]);
 	/* What of a half's row is the back end's to say: worker, limits of its own. */
 	void (*fill_row)(struct engine *e, const struct sa_pair *p, enum half_dir dir, struct xs_sa *row);
 	/* Adds the SA of half[dir].row. 0: install_answered comes with `in`; -errno (-ENOTCONN: nobody there): never. */
@@ -39,10 +43,16 @@ struct engine_backend {
 	/* To the endpoints that half[dir].row has now. 0 or -errno. */
 	int (*move)(struct engine *e, struct sa_pair *p, enum half_dir dir);
 	void (*stat)(struct engine *e, struct sa_pair *p, struct engine_stat *out);
+	/* The pair is what its selectors encrypt with from now on (before the bundle says so), and not any more (after):
+	 * for policies of the back end's own. NULL: nothing to do. */
+	int (*in_force)(struct engine *e, struct sa_pair *p);
+	void (*out_of_force)(struct engine *e, struct sa_pair *p);
+	/* The pair ends; both halves are gone. NULL: nothing to do. */
+	void (*forget)(struct engine *e, struct sa_pair *p);
 	unsigned int (*waiting)(const struct engine *e); /* answers that are due */
 };
 
-extern const struct engine_backend plane_backend;
+extern const struct engine_backend plane_backend, kernel_backend;
 
 enum { ENGINE_BACKENDS = 3 }; /* enum xs_engine; 0 is nobody */
 /* The back end that rows of this engine belong to; NULL: there is none. */
@@ -66,3 +76,14 @@ void removal_answered(struct engine *e, const struct sa_removal *r);
 
 /* plane_backend.c: the connection. 0 or -errno. */
 int plane_backend_open(struct engine *e, const struct gateway_conf *gw);
+/* kernel_start.c: the kernel's IPsec, when it has some; when not, engine.kernel is NULL and kernel_why says why. After
+ * orphans_load. 0 or -ENOMEM. */
+int kernel_backend_open(struct engine *e);
+void kernel_backend_close(struct engine *e);
+
+/* choice.c: who takes this Child SA. 0, or as engine_pick. */
+struct engine_choice {
+	const struct engine_backend *backend;
+	enum engine_why why;
+};
+int backend_choose(struct engine *e, const struct engine_want *w, struct engine_choice *out, char why[ENGINE_WHY_MAX]);

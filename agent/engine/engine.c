@@ -134,6 +134,10 @@ static int open_parts(struct engine *e, const struct gateway_conf *gw, char *err
 		what = "socket to the dataplane";
 		r = plane_backend_open(e, gw);
 	}
+	if (!r) {
+		what = "the kernel's IPsec";
+		r = kernel_backend_open(e);
+	}
 	if (r)
 		snprintf(err, errlen, "%s: %s: %s", gw->pin_dir, what, strerror(-r));
 	return r;
@@ -170,6 +174,7 @@ struct engine *engine_open(struct event_base *base, const struct gateway_conf *g
 	e->maps.ctl->agent_pid = (uint64_t)getpid();
 	e->maps.ctl->ports = (uint64_t)gw->ike.port | (uint64_t)gw->ike.port_nat_t << 16;
 	engine_set_ike_rate(e, gw->ike.source_rate);
+	engine_set_standard(e, gw->engine);
 	return e;
 }
 
@@ -226,6 +231,7 @@ void engine_close(struct engine *e)
 		return;
 	e->closing = true;
 	plane_client_free(e->plane);
+	kernel_backend_close(e);
 	if (e->sweep)
 		event_free(e->sweep);
 	if (e->events_ready)
@@ -307,17 +313,6 @@ struct xs_maps *engine_maps(struct engine *e)
 bool engine_ready(const struct engine *e)
 {
 	return plane_backend.ready(e);
-}
-
-const char *engine_name(const struct engine *e)
-{
-	(void)e;
-	return plane_backend.name;
-}
-
-const struct engine_backend *backend_of(uint8_t engine)
-{
-	return engine == XS_ENGINE_DATAPLANE ? &plane_backend : NULL;
 }
 
 const struct plane_info *engine_plane_info(struct engine *e)

@@ -26,6 +26,7 @@ struct engine_child {
 	const char *conn, *child;
 	const struct child_conf *conf;
 	const struct child_suite *suite;
+	enum conf_engine engine; /* as engine_want */
 	enum conf_mode mode;
 	struct endpoint local, remote; /* outer; ports matter with encap */
 	bool encap;
@@ -37,6 +38,28 @@ struct engine_child {
 	uint32_t reqid;
 	uint64_t life_s; /* hard limit by time from now, 0 = none */
 	uint64_t soft_bytes, hard_bytes, soft_packets, hard_packets;
+};
+
+/*
+ * Who does the ciphers of a Child SA: the process xdpsec-dataplane, or the kernel. A child says which it wants; `auto` is
+ * the dataplane when it is there and able, else the kernel.
+ */
+enum { ENGINE_WHY_MAX = 256 };
+
+struct engine_want {
+	const struct child_conf *conf;
+	enum conf_engine engine; /* as the newest configuration says */
+	const struct child_suite *suite; /* NULL: not known yet */
+};
+
+enum engine_why {
+	ENGINE_WHY_NONE,
+	ENGINE_WHY_ASKED,	 /* engine = ... says so */
+	ENGINE_WHY_NEEDED,	 /* only the kernel can do what the child asks for */
+	ENGINE_WHY_DATAPLANE_UP, /* auto: a dataplane is connected */
+	ENGINE_WHY_NO_DATAPLANE, /* auto: there is none */
+	ENGINE_WHY_UNABLE,	 /* auto: the dataplane cannot do the algorithms */
+	ENGINE_WHY_INHERITED,	 /* an earlier agent chose */
 };
 
 struct engine_stat {
@@ -54,6 +77,7 @@ enum engine_event_kind {
 	ENGINE_DOWN,	   /* it went away: protected traffic is dropped until it is back */
 	ENGINE_SOFT,	   /* soft limit: rekey this Child SA */
 	ENGINE_HARD,	   /* hard limit: delete it */
+	ENGINE_LOST,	   /* its SAs vanished: make it anew */
 	ENGINE_NAT_CHANGE, /* authenticated ESP from another endpoint */
 	ENGINE_ACQUIRE,	   /* a packet met a trap policy */
 	ENGINE_UNKNOWN_SPI,
@@ -111,7 +135,7 @@ void engine_remove(struct engine *e, struct engine_sa sa, bool trap);
 /* Same with the outbound half only: after a Delete was sent the old inbound stays for its grace. */
 void engine_remove_out(struct engine *e, struct engine_sa sa);
 int engine_stat_get(struct engine *e, struct engine_sa sa, struct engine_stat *out);
-/* New outer endpoints of a pair (authenticated NAT mapping change). */
+/* New outer endpoints of a pair (authenticated NAT mapping change). -EOPNOTSUPP: it has to be rekeyed instead. */
 int engine_move(struct engine *e, struct engine_sa sa, const struct endpoint *local,
 		const struct endpoint *remote);
 /* Trap, bypass and discard policies of a configured child without SA. 0 or -errno. */
@@ -153,6 +177,33 @@ void engine_set_ike_rate(struct engine *e, uint32_t rate);
 struct xs_maps *engine_maps(struct engine *e);
 bool engine_ready(const struct engine *e); /* a dataplane is connected */
 const char *engine_name(const struct engine *e); /* "dataplane" */
+/* The kernel's IPsec can be used; if not, why: "this kernel has no ESP (modprobe esp4)". */
+bool engine_kernel_ready(const struct engine *e);
+const char *engine_kernel_why_not(const struct engine *e);
+/* Does this kernel do that row of alg.h in ESP? */
+bool engine_kernel_alg(const struct engine *e, const struct alg *a);
+/* What children that do not say want: at the start and after each reload. */
+void engine_set_standard(struct engine *e, enum gw_engine standard);
+/*
+ * Who would take such a Child SA now. -ENOTCONN: nobody yet, when a dataplane connects it may go; -EOPNOTSUPP: nobody.
+ * out->why is a sentence either way.
+ */
+struct engine_pick {
+	const char *engine; /* "kernel", "dataplane", or "none" */
+	char why[ENGINE_WHY_MAX];
+};
+int engine_pick(struct engine *e, const struct engine_want *w, struct engine_pick *out);
+/* Who has a pair, why, and under which numbers of the kernel's. 0 or -ENOENT. */
+struct engine_info {
+	const char *engine; /* "kernel", "dataplane" */
+	bool offload, device; /* kernel: a card encrypts; chosen by the XFRM interface */
+	char why[ENGINE_WHY_MAX];
+	uint32_t reqid, if_id_in, if_id_out;
+	uint32_t mark_in, mask_in, mark_out, mask_out;
+};
+/* CONF_ENGINE_KERNEL or _DATAPLANE: who has this pair; _DEFAULT: nobody. */
+enum conf_engine engine_of(struct engine *e, struct engine_sa sa);
+int engine_info_get(struct engine *e, struct engine_sa sa, struct engine_info *out);
 /* What `xdpsec show plane` prints: last PLANE_INFO, refreshed by each call; NULL before the first. */
 struct plane_info;
 const struct plane_info *engine_plane_info(struct engine *e);

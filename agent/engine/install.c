@@ -137,14 +137,38 @@ static int check(const struct engine *e, const struct ike_authenticated *proof,
 	return 0;
 }
 
+/* A pair stays with the back end that took its first half. */
+static int choose(struct engine *e, struct sa_pair *p, const struct engine_child *c)
+{
+	const struct engine_want w = {.conf = c->conf, .engine = c->engine, .suite = c->suite};
+	char why[ENGINE_WHY_MAX];
+	struct engine_choice choice;
+	int err;
+
+	if (p->why)
+		return 0;
+	err = backend_choose(e, &w, &choice, why);
+	if (!err && choice.backend->prepare)
+		err = choice.backend->prepare(e, p, c, why);
+	if (!err) {
+		p->backend = choice.backend;
+		p->why = choice.why;
+	} else if (err != -ENOTCONN) {
+		log_limited(&e->refused_budget, LOG_CHILD, 0, "CHILD_SA %s: %s", c->child, why);
+	}
+	return err;
+}
+
 static int add_half(struct engine *e, struct sa_pair *p, const struct engine_child *c,
 		    enum half_dir dir, const struct secret *encr, const struct secret *integ,
 		    struct sa_install *in)
 {
 	const struct policy_set *s = earlier_set(e, c);
 	struct sa_half *h = &p->half[dir];
-	int err;
+	int err = choose(e, p, c);
 
+	if (err)
+		return err;
 	fill_row(e, p, c, dir, &h->row);
 	p->encap = c->encap;
 	if (s) {
@@ -212,6 +236,7 @@ static int move_half(struct engine *e, struct sa_pair *p, enum half_dir dir,
 	const struct endpoint *src = dir == HALF_IN ? remote : local;
 	const struct endpoint *dst = dir == HALF_IN ? local : remote;
 	struct sa_half *h = &p->half[dir];
+	struct xs_sa before = h->row;
 	int err;
 
 	if (h->state != HALF_HELD || !h->rows)
@@ -221,8 +246,10 @@ static int move_half(struct engine *e, struct sa_pair *p, enum half_dir dir,
 	h->row.sport = p->encap ? src->port : 0;
 	h->row.dport = p->encap ? dst->port : 0;
 	err = p->backend->move(e, p, dir);
-	if (err)
+	if (err) {
+		h->row = before;
 		return err;
+	}
 	return put_rows(e, p, dir, p->set ? p->set->id[0] : 0);
 }
 

@@ -29,6 +29,7 @@ static int remember(struct engine *e, const struct xs_sa *row, enum half_dir dir
 		if (!p)
 			return -ENOMEM;
 		p->backend = backend_of(row->engine);
+		p->why = ENGINE_WHY_INHERITED;
 		p->inherited = true;
 		e->n_inherited++;
 	}
@@ -137,7 +138,7 @@ void orphans_replaced(struct engine *e, const struct sa_pair *by, struct sa_pair
 		left--;
 		if (p != by && !p->retire_ms && (p == owner_before || same_child(p, by))) {
 			p->retire_ms = when;
-			if (p->set && p->set->inherited && set_stands_for(by->set, p->set))
+			if (p->set && by->set && p->set->inherited && set_stands_for(by->set, p->set))
 				p->set->rest = 0;
 			log_line(LOG_KERNEL, 1, "Child SA %08x of an earlier agent is replaced",
 				 p->half[HALF_IN].row.spi);
@@ -158,22 +159,27 @@ void orphan_expire(struct engine *e, struct sa_pair *p)
 	engine_tell(e, &ev);
 }
 
+void orphan_lost(struct engine *e, struct sa_pair *p)
+{
+	/* Closed until somebody connects it again: the first packet asks for that. */
+	struct policy_set *s = p->retire_ms ? NULL : p->set;
+
+	pair_leave_set(e, p, s != NULL);
+	if (s && !s->owner)
+		s->lost = true;
+	pair_go(e, p);
+}
+
 void orphans_lost(struct engine *e, const struct engine_backend *b)
 {
 	unsigned int n = 0;
 
 	for (uint32_t i = 1; e->n_inherited && i < e->maps.sa_slots; i++) {
 		struct sa_pair *p = e->pair[i];
-		struct policy_set *s;
 
 		if (!p || !p->inherited || p->leaving || p->backend != b)
 			continue;
-		/* Closed until somebody connects it again: the first packet asks for that. */
-		s = p->retire_ms ? NULL : p->set;
-		pair_leave_set(e, p, s != NULL);
-		if (s && !s->owner)
-			s->lost = true;
-		pair_go(e, p);
+		orphan_lost(e, p);
 		n++;
 	}
 	if (n)

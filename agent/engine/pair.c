@@ -39,7 +39,7 @@ struct engine_sa pair_handle(const struct sa_pair *p)
 	return (struct engine_sa){.slot = p->slot, .generation = p->generation};
 }
 
-static struct sa_pair *pair_at(struct engine *e, struct engine_sa sa)
+struct sa_pair *pair_at(struct engine *e, struct engine_sa sa)
 {
 	struct sa_pair *p = sa.slot && sa.slot < e->maps.sa_slots ? e->pair[sa.slot] : NULL;
 
@@ -81,6 +81,8 @@ static void forget_when_empty(struct engine *e, struct sa_pair *p)
 		return;
 	if (p->due)
 		TAILQ_REMOVE(&e->due[p->backend->engine], p, next_due);
+	if (p->backend->forget)
+		p->backend->forget(e, p);
 	slots_release(e->slots, engine_now_ms(), p->slot, p->generation);
 	e->pair[p->slot] = NULL;
 	e->n_pairs--;
@@ -206,14 +208,21 @@ void pair_join_set(struct sa_pair *p, struct policy_set *s)
 	TAILQ_INSERT_HEAD(&s->members, p, member);
 }
 
-struct sa_pair *set_heir(const struct policy_set *s)
+struct sa_pair *set_heir(const struct policy_set *s, const struct sa_pair *not)
 {
 	struct sa_pair *p;
 
 	TAILQ_FOREACH(p, &s->members, member)
-		if (p->half[HALF_OUT].rows)
+		if (p != not && p->half[HALF_OUT].rows)
 			return p;
 	return NULL;
+}
+
+int set_encrypt(struct engine *e, struct policy_set *s, struct sa_pair *p)
+{
+	int err = p->backend->in_force ? p->backend->in_force(e, p) : 0;
+
+	return err ? err : policy_set_protect(e->policies, s, pair_word(p));
 }
 
 void set_go(struct engine *e, struct policy_set *s)
@@ -243,8 +252,8 @@ void pair_leave_set(struct engine *e, struct sa_pair *p, bool trap)
 		s->held = true;
 	}
 	s->owner = NULL;
-	heir = set_heir(s);
-	if (heir && !policy_set_protect(e->policies, s, pair_word(heir)))
+	heir = set_heir(s, p);
+	if (heir && !set_encrypt(e, s, heir))
 		s->owner = heir;
 	else if (s->rest)
 		policy_set_rest(e->policies, s, s->rest);
@@ -253,10 +262,13 @@ void pair_leave_set(struct engine *e, struct sa_pair *p, bool trap)
 }
 
 /* ---- a back end that lost what it held ---------------------------------------------------------- */
-static void half_lost(struct engine *e, struct sa_pair *p, enum half_dir dir)
+void pair_half_lost(struct engine *e, struct sa_pair *p, enum half_dir dir)
 {
 	struct sa_half *h = &p->half[dir];
 
+	/* Closed at once: the policies protect, and there is nothing to do it with. */
+	if (dir == HALF_OUT && p->set && p->set->owner == p)
+		policy_set_protect(e->policies, p->set, 0);
 	drop_rows(e, p, dir);
 	if (h->state == HALF_HELD || h->state == HALF_DROPPING)
 		h->state = HALF_NONE;
@@ -264,11 +276,8 @@ static void half_lost(struct engine *e, struct sa_pair *p, enum half_dir dir)
 
 static void pair_lost(struct engine *e, struct sa_pair *p)
 {
-	/* Closed at once: the policies protect, and there is nothing to do it with. */
-	if (p->set && p->set->owner == p)
-		policy_set_protect(e->policies, p->set, 0);
-	half_lost(e, p, HALF_IN);
-	half_lost(e, p, HALF_OUT);
+	pair_half_lost(e, p, HALF_OUT);
+	pair_half_lost(e, p, HALF_IN);
 	forget_when_empty(e, p);
 }
 

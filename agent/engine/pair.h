@@ -34,6 +34,8 @@ struct sa_pair {
 	uint32_t slot, generation;
 	struct sa_half half[2]; /* by enum half_dir */
 	const struct engine_backend *backend;
+	enum engine_why why;	    /* it was chosen for */
+	struct kernel_pair *kernel; /* the kernel back end's */
 	bool encap;
 	bool leaving;	    /* nobody's any more: goes when both halves are HALF_NONE */
 	bool inherited;	    /* an earlier agent's */
@@ -52,6 +54,9 @@ struct engine {
 	struct policies *policies;
 	struct slots *slots;
 	struct plane_client *plane;
+	struct kernel_engine *kernel; /* NULL: there is none, and why */
+	char kernel_why[ENGINE_WHY_MAX];
+	enum gw_engine standard; /* of children that do not say */
 	struct xs_events *events;
 	struct event *events_ready;
 	struct local_addrs *local_addrs;
@@ -74,11 +79,15 @@ uint64_t engine_boottime_ns(void); /* what the rows count in */
 /* To the agent, unless the engine is closing. */
 void engine_tell(struct engine *e, const struct engine_event *ev);
 
+/* The pair of this slot and generation, also one that is leaving, or NULL. */
+struct sa_pair *pair_at(struct engine *e, struct engine_sa sa);
 /* The live pair of this slot and generation, or NULL. */
 struct sa_pair *pair_find(struct engine *e, struct engine_sa sa);
 struct engine_sa pair_handle(const struct sa_pair *p);
 /* An empty record for a slot that slots.h says is ours, of the first back end; NULL and errno. */
 struct sa_pair *pair_new(struct engine *e, uint32_t slot, uint32_t generation);
+/* Is it the classifier that chooses this pair, or the user's own marks and interfaces? */
+bool pair_classified(const struct sa_pair *p);
 /* What a bundle holds to encrypt with this pair. */
 uint64_t pair_word(const struct sa_pair *p);
 /* The dataplane says how large an inner packet may be: into the row that people read. */
@@ -90,10 +99,14 @@ void pair_go(struct engine *e, struct sa_pair *p);
  * policies rest (`trap`, or what the set rests as) or go. */
 void pair_leave_set(struct engine *e, struct sa_pair *p, bool trap);
 void pair_join_set(struct sa_pair *p, struct policy_set *s);
-/* Another pair of the set whose outbound half is in place: the newest, or NULL. */
-struct sa_pair *set_heir(const struct policy_set *s);
+/* Another pair of the set than `not` whose outbound half is in place: the newest, or NULL. */
+struct sa_pair *set_heir(const struct policy_set *s, const struct sa_pair *not);
 /* Deletes a set; its members live on without policies. */
 void set_go(struct engine *e, struct policy_set *s);
+/* Publishes what a set encrypts with, in the back end first. 0 or -errno: as before. */
+int set_encrypt(struct engine *e, struct policy_set *s, struct sa_pair *p);
+/* A half vanished from its back end: no rows, and closed when it was in force. */
+void pair_half_lost(struct engine *e, struct sa_pair *p, enum half_dir dir);
 /* The back end holds nothing any more: halves that were held are lost. */
 void pairs_lost(struct engine *e, const struct engine_backend *b);
 /* The back end is there, or has room again: asks it for what it was not told to remove yet. */
@@ -106,6 +119,8 @@ int orphans_watch(struct engine *e);
 void orphans_replaced(struct engine *e, const struct sa_pair *by, struct sa_pair *owner_before);
 /* They died with the back end that held them. */
 void orphans_lost(struct engine *e, const struct engine_backend *b);
+/* One of them did. */
+void orphan_lost(struct engine *e, struct sa_pair *p);
 void orphan_expire(struct engine *e, struct sa_pair *p);
 
 /* inherited.c: do policies of the same child select any packet that an older set selects? Not true of the set itself. */

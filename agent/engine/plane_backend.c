@@ -113,6 +113,24 @@ static uint16_t worker_of(const struct engine *e, uint32_t slot)
 	return (uint16_t)(workers ? slot % workers : 0);
 }
 
+/* Until it has told what it can, it is taken to be able: what it cannot it refuses. */
+static bool does(const struct plane_info *info, unsigned int type, unsigned int id, unsigned int bits)
+{
+	const struct alg *a = id ? alg_find(type, id, bits) : NULL;
+
+	return !id || (a && info->engine[alg_index(a)]);
+}
+
+static bool able(const struct engine *e, const struct child_suite *s, char why[ENGINE_WHY_MAX])
+{
+	const struct plane_info *info = plane_client_info(e->plane);
+
+	if (!s->ah && (!info || (does(info, IKE_T_ENCR, s->encr, s->encr_bits) && does(info, IKE_T_INTEG, s->integ, 0))))
+		return true;
+	snprintf(why, ENGINE_WHY_MAX, s->ah ? "the dataplane has no AH" : "the dataplane lacks its algorithms");
+	return false;
+}
+
 static void fill_row(struct engine *e, const struct sa_pair *p, enum half_dir dir, struct xs_sa *row)
 {
 	(void)dir;
@@ -278,6 +296,7 @@ const struct engine_backend plane_backend = {
 	.name = "dataplane",
 	.engine = XS_ENGINE_DATAPLANE,
 	.ready = ready,
+	.able = able,
 	.fill_row = fill_row,
 	.add = add,
 	.del = del,

@@ -34,7 +34,7 @@ static uint64_t digest(uint64_t h, const void *p, size_t n)
 	return h;
 }
 
-static struct policy_set_key key_of(const struct policy_names *names, const struct policy_rows *rows)
+struct policy_set_key policy_key(const struct policy_names *names, const struct policy_rows *rows)
 {
 	struct policy_set_key k = {.digest = 0xcbf29ce484222325ULL, .n = rows->n};
 
@@ -128,7 +128,7 @@ static struct policy_set *set_new(const struct policy_names *names, struct polic
 		errno = ENOMEM;
 		return NULL;
 	}
-	s->key = key_of(names, rows);
+	s->key = policy_key(names, rows);
 	copy_name(s->conn, names->conn);
 	copy_name(s->child, names->child);
 	s->rows = *rows;
@@ -147,7 +147,7 @@ static void set_free(struct policy_set *s)
 struct policy_set *policies_find(struct policies *p, const struct policy_names *names,
 				 const struct policy_rows *rows)
 {
-	struct policy_set_key k = key_of(names, rows);
+	struct policy_set_key k = policy_key(names, rows);
 	struct policy_set *s;
 
 	HASH_FIND(hh, p->sets, &k, sizeof(k), s);

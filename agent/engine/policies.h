@@ -41,6 +41,9 @@ struct policy_set {
 	struct sa_pairs members; /* all pairs that have these selectors, newest first */
 };
 
+/* Of these names and selectors, the same for each pair that replaces another. */
+struct policy_set_key policy_key(const struct policy_names *names, const struct policy_rows *rows);
+
 struct policies;
 /* Opens the index and reads what an earlier agent left, as inherited sets. NULL and errno. */
 struct policies *policies_open(struct xs_maps *m);

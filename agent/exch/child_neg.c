@@ -46,17 +46,21 @@ struct child_nego *nego_find(const struct ike_sa *ike, uint64_t id)
 	return NULL;
 }
 
-bool engine_usable(const struct agent *a, struct outcome *why)
+bool engine_usable(const struct agent *a, const char *conn, const struct child_conf *conf,
+		   const struct child_suite *suite, struct outcome *why)
 {
+	const struct engine_want want = {.conf = conf, .engine = child_engine_wish(a, conn, conf), .suite = suite};
+	struct engine_pick pick;
+	int err;
+
 	if (!a->engine) {
 		outcome_set(why, -ENODEV, "no engine: the pinned maps could not be opened");
 		return false;
 	}
-	if (!a->core->parts->engine_ready(a->engine)) {
-		outcome_set(why, -ENOTCONN, "no dataplane is connected, CHILD_SAs cannot be installed");
-		return false;
-	}
-	return true;
+	err = a->core->parts->engine_pick(a->engine, &want, &pick);
+	if (err)
+		outcome_set(why, err, "%s", pick.why);
+	return !err;
 }
 
 /* Selectors of a configured child, "dynamic" being the outer addresses. */
@@ -91,11 +95,11 @@ static bool ah_meets_nat(const struct ike_sa *ike, const struct child_conf *conf
 	return true;
 }
 
-static int take_slot(struct agent *a, struct child_nego *n, struct outcome *why)
+static int take_slot(struct agent *a, struct child_nego *n, const struct child_suite *suite, struct outcome *why)
 {
 	int err;
 
-	if (!engine_usable(a, why))
+	if (!engine_usable(a, n->conn->name, n->conf, suite, why))
 		return why->error;
 	err = a->core->parts->spi_alloc(a->engine, &n->slot, &n->spi_in);
 	if (err < 0)
@@ -146,7 +150,7 @@ int nego_offer(struct ike_sa *ike, struct child_nego *n, const struct child_sa *
 	struct agent *a = ike->agent;
 	uint8_t spi[4];
 
-	if (ah_meets_nat(ike, n->conf, why) || (!n->have_slot && take_slot(a, n, why) < 0))
+	if (ah_meets_nat(ike, n->conf, why) || (!n->have_slot && take_slot(a, n, NULL, why) < 0))
 		return why->error;
 	if (!n->offer)
 		n->offer = malloc(sizeof(*n->offer));
@@ -408,7 +412,7 @@ uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_
 	}
 	if (first)
 		warn_pfs(ike, n->conf, &msg->sa);
-	if (!engine_usable(ike->agent, &why)) {
+	if (!engine_usable(ike->agent, n->conn->name, n->conf, &n->suite, &why)) {
 		ike_log_group(ike, LOG_CHILD, 0, "refusing CHILD_SA %s: %s", n->conf->name, why.text);
 		return N_TEMPORARY_FAILURE;
 	}
@@ -559,7 +563,7 @@ void nego_install(struct ike_sa *ike, struct child_nego *n, nego_done_fn done)
 	int err;
 
 	n->done = done;
-	if (!n->have_slot && take_slot(a, n, &why) < 0) {
+	if (!n->have_slot && take_slot(a, n, &n->suite, &why) < 0) {
 		install_end(ike, n, why.error);
 		return;
 	}

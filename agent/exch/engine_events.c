@@ -5,6 +5,11 @@
 
 /* What the engine tells of installed SAs and of packets that want one. */
 
+static bool in_dataplane(struct agent *a, const struct child_sa *c)
+{
+	return a->core->parts->engine_of(a->engine, c->engine) == CONF_ENGINE_DATAPLANE;
+}
+
 /* The dataplane is a new process: its keys are gone. New ones, with new sequence numbers, for everything. */
 static void rekey_everything(struct agent *a)
 {
@@ -14,7 +19,7 @@ static void rekey_everything(struct agent *a)
 
 	TAILQ_FOREACH (ike, &a->core->all, all) {
 		TAILQ_FOREACH (c, &ike->children, next) {
-			if (!child_up(c))
+			if (!child_up(c) || !in_dataplane(a, c))
 				continue;
 			c->lost = true;
 			child_rekey(c, NULL);
@@ -38,8 +43,10 @@ static void nat_change(struct agent *a, struct child_sa *c, const struct endpoin
 		endpoint_str(remote, is));
 	ike->remote = *remote;
 	TAILQ_FOREACH (other, &ike->children, next)
-		if (other->encap && other->state != CHILD_CREATED)
-			a->core->parts->move(a->engine, other->engine, &ike->local, &ike->remote);
+		if (other->encap && other->state != CHILD_CREATED &&
+		    a->core->parts->move(a->engine, other->engine, &ike->local, &ike->remote) == -EOPNOTSUPP &&
+		    child_up(other))
+			child_rekey(other, NULL);
 }
 
 void agent_engine_event(void *ctx, const struct engine_event *ev)
@@ -63,6 +70,12 @@ void agent_engine_event(void *ctx, const struct engine_event *ev)
 	case ENGINE_SOFT:
 		if (c && child_up(c))
 			child_rekey(c, NULL);
+		break;
+	case ENGINE_LOST:
+		if (!c || !child_up(c))
+			break;
+		c->lost = true;
+		child_rekey(c, NULL);
 		break;
 	case ENGINE_HARD:
 		if (c && (child_up(c) || c->active))

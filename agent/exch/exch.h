@@ -461,7 +461,9 @@ void intend_for(struct agent *a, const char *conn, const char *child, const stru
 		uint64_t wait_ms);
 void intents_run(struct agent *a, bool engine_up);
 struct ike_sa *connect_new(struct agent *a, struct conn_conf *conn, uint32_t attempt);
-bool engine_usable(const struct agent *a, struct outcome *why);
+/* Is there an engine for this child, with these algorithms (NULL: not known yet)? -ENOTCONN: not yet. */
+bool engine_usable(const struct agent *a, const char *conn, const struct child_conf *conf,
+		   const struct child_suite *suite, struct outcome *why);
 bool child_traps(const struct child_conf *conf);
 /* What was closed until it would be up again opens. */
 void held_release(struct agent *a);

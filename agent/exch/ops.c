@@ -110,7 +110,7 @@ int child_initiate(struct agent *a, struct conn_conf *conn, const struct child_c
 		outcome_set(o, 0, "CHILD_SA %s{%u} is established already", conf->name, up->id);
 		return -EALREADY;
 	}
-	if (!engine_usable(a, o))
+	if (!engine_usable(a, conn->name, conf, NULL, o))
 		return o->error;
 	of = conn_sas_find(a, conn->name);
 	for (ike = of ? TAILQ_FIRST(&of->list) : NULL; ike; ike = TAILQ_NEXT(ike, in_conn)) {

@@ -22,7 +22,7 @@ struct agent_parts {
 	int (*sign)(struct agent *a, const uint8_t id[SIG_KEY_ID_LEN], enum sig_scheme scheme,
 		    struct slice octets, keys_sign_fn done, struct job_ref ref);
 	int (*verify)(struct agent *a, const struct cred_peer *peer, cred_done_fn done, struct job_ref ref);
-	bool (*engine_ready)(const struct engine *e);
+	int (*engine_pick)(struct engine *e, const struct engine_want *w, struct engine_pick *out);
 	int (*spi_alloc)(struct engine *e, struct engine_sa *sa, uint32_t *spi);
 	void (*spi_free)(struct engine *e, struct engine_sa sa);
 	int (*install_in)(struct engine *e, const struct ike_authenticated *proof, struct engine_sa sa,
@@ -35,6 +35,7 @@ struct agent_parts {
 	void (*remove)(struct engine *e, struct engine_sa sa, bool trap);
 	void (*remove_out)(struct engine *e, struct engine_sa sa);
 	int (*stat_get)(struct engine *e, struct engine_sa sa, struct engine_stat *out);
+	enum conf_engine (*engine_of)(struct engine *e, struct engine_sa sa);
 	int (*move)(struct engine *e, struct engine_sa sa, const struct endpoint *local,
 		    const struct endpoint *remote);
 	int (*trap)(struct engine *e, const struct conn_conf *conn, const struct child_conf *child,

@@ -119,6 +119,17 @@ static int start(struct ike_sa *ike, struct batch *b)
 	return 0;
 }
 
+/* Is there one for each of its Child SAs? What cannot be made again is not given up. */
+static bool engines_usable(const struct ike_sa *ike, struct outcome *why)
+{
+	const struct child_sa *c;
+
+	TAILQ_FOREACH (c, &ike->children, next)
+		if (child_up(c) && !engine_usable(ike->agent, ike_conn_name(ike), c->conf, &c->suite, why))
+			return false;
+	return true;
+}
+
 int ike_reauth(struct ike_sa *ike, struct batch *b, struct outcome *why)
 {
 	struct task *t = under_way(ike);
@@ -132,7 +143,7 @@ int ike_reauth(struct ike_sa *ike, struct batch *b, struct outcome *why)
 	if (!can_connect(ike))
 		return outcome_set(why, -EDESTADDRREQ,
 				   "the peer is behind a NAT and has to reauthenticate itself");
-	if (children_up(ike) && !engine_usable(ike->agent, why))
+	if (!engines_usable(ike, why))
 		return why->error;
 	err = start(ike, b);
 	return err < 0 ? outcome_set(why, err, "no memory") : 0;

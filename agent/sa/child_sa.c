@@ -188,6 +188,14 @@ static uint64_t soft_limit(const struct child_sa *c, uint64_t limit, uint64_t le
 	return less < limit ? limit - less : 1;
 }
 
+enum conf_engine child_engine_wish(const struct agent *a, const char *conn, const struct child_conf *conf)
+{
+	const struct conn_conf *now = a->core->conf ? conf_find(a->core->conf, conn) : NULL;
+	const struct child_conf *child = now ? conn_child(now, conf->name) : NULL;
+
+	return child ? child->engine : conf->engine;
+}
+
 void child_engine_view(const struct child_sa *c, struct engine_child *out)
 {
 	const struct child_conf *conf = c->conf;
@@ -199,6 +207,7 @@ void child_engine_view(const struct child_sa *c, struct engine_child *out)
 		.child = conf->name,
 		.conf = conf,
 		.suite = &c->suite,
+		.engine = child_engine_wish(c->ike->agent, ike_conn_name(c->ike), conf),
 		.mode = c->mode,
 		.local = c->ike->local,
 		.remote = c->ike->remote,

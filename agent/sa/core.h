@@ -254,6 +254,8 @@ static inline bool child_up(const struct child_sa *c)
 struct child_sa *child_find_up(const struct agent *a, const char *conn, const char *child,
 			       const struct child_sa *not);
 /* What the engine wants to know of it. */
+/* Who is to do the work of a child, by the newest configuration: an SA outlives the one it was made from. */
+enum conf_engine child_engine_wish(const struct agent *a, const char *conn, const struct child_conf *conf);
 void child_engine_view(const struct child_sa *c, struct engine_child *out);
 /* To another IKE SA (rekey). */
 void child_move(struct child_sa *c, struct ike_sa *to);

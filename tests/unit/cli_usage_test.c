@@ -90,7 +90,8 @@ static void test_usage(void **state)
 static void test_no_daemon(void **state)
 {
 	static const char *const lines[] = {
-		"status", "show sa", "show policy", "show conn", "show certs", "show keys", "show drop", "show plane", "show counters",
+		"status", "show sa", "show policy", "show conn", "show child", "show certs",
+		 "show keys", "show drop", "show plane", "show counters",
 		"initiate net", "initiate --child net", "rekey #3", "terminate --ike gw", "flush", "reload",
 		"monitor", "log", "--json show sa",
 	};

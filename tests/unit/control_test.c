@@ -72,10 +72,12 @@ static int no_source(const struct ip_addr *to, struct ip_addr *out)
 	return addr_parse("192.0.2.1", out);
 }
 
-static bool ready(const struct engine *e)
+static int pick(struct engine *e, const struct engine_want *want, struct engine_pick *out)
 {
 	(void)e;
-	return true;
+	(void)want;
+	*out = (struct engine_pick){.engine = "dataplane"};
+	return 0;
 }
 
 /* The engine's part: slots that never carry anything, as no exchange comes that far. */
@@ -163,7 +165,7 @@ static int start(void **state, struct engine *engine)
 	w->parts.send = drop_datagram;
 	w->parts.keepalive = drop_keepalive;
 	w->parts.source_for = no_source;
-	w->parts.engine_ready = ready;
+	w->parts.engine_pick = pick;
 	w->parts.spi_alloc = spi_alloc;
 	w->parts.spi_free = spi_free;
 	w->parts.trap = no_trap;

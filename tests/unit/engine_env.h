@@ -169,6 +169,7 @@ static inline void env_answer(const union plane_msg *m)
 	struct plane_ack ack = {
 		.hdr = {.type = PLANE_ACK, .len = sizeof(ack), .request = m->hdr.request}};
 
+	memset(info.engine, PLANE_ENGINE_OPENSSL, sizeof(info.engine)); /* it does all there is */
 	if (m->hdr.type == PLANE_HELLO) {
 		send(env.plane, &hello, sizeof(hello), MSG_NOSIGNAL);
 	} else if (m->hdr.type == PLANE_INFO_GET) {
@@ -362,7 +363,10 @@ static inline void env_init(const char *argv0)
 
 /* ---- Child SAs ------------------------------------------------------------------------------------- */
 static const struct child_suite env_suite = {.encr = 20, .encr_bits = 128, .esn = true};
+static const struct proposals env_proposals = {.n = 1, .p = {{.proto = IKE_PROTO_ESP}}};
+
 static const struct child_conf env_child_conf = {
+	.proposals = &env_proposals,
 	.name = "net", .replay_window = 32, .copy_df = true, .copy_ecn = true, .copy_dscp_out = true};
 
 struct env_sa {

@@ -59,9 +59,20 @@ struct engine {
 	bool kept[4];
 };
 
-static bool test_ready(const struct engine *e)
+static int test_pick(struct engine *e, const struct engine_want *w, struct engine_pick *out)
 {
-	return e->ready;
+	(void)w;
+	out->engine = e->ready ? "dataplane" : "none";
+	snprintf(out->why, sizeof(out->why), "%s",
+		 e->ready ? "" : "no dataplane is connected, CHILD_SAs cannot be installed");
+	return e->ready ? 0 : -ENOTCONN;
+}
+
+static enum conf_engine test_engine_of(struct engine *e, struct engine_sa sa)
+{
+	(void)e;
+	(void)sa;
+	return CONF_ENGINE_DATAPLANE;
 }
 
 static struct test_slot *slot_of(struct engine *e, struct engine_sa sa)

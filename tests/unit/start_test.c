@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -256,21 +257,22 @@ static void service_manager_is_told(void **state)
 }
 
 /* In a child: what is given up does not come back to the test. */
-static int without_privileges(void)
+static int without_privileges(bool net_admin)
 {
+	const uint64_t left = net_admin ? 1ULL << CAP_NET_ADMIN : 0;
 	char err[START_ERR_MAX], line[256];
 	bool none = false;
 	FILE *f;
 
-	if (start_drop_privileges(err, sizeof(err)))
+	if (start_drop_privileges(net_admin, err, sizeof(err)))
 		return 1;
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 || prctl(PR_GET_DUMPABLE, 0, 0, 0, 0))
 		return 2;
 	f = fopen("/proc/self/status", "r");
 	while (f && fgets(line, sizeof(line), f)) {
 		if (!strncmp(line, "CapEff:", 7))
-			none = strtoull(line + 7, NULL, 16) == 0;
-		if (!strncmp(line, "CapPrm:", 7) && strtoull(line + 7, NULL, 16))
+			none = strtoull(line + 7, NULL, 16) == left;
+		if (!strncmp(line, "CapPrm:", 7) && strtoull(line + 7, NULL, 16) != left)
 			return 3;
 		if (!geteuid() && !strncmp(line, "CapBnd:", 7) && strtoull(line + 7, NULL, 16))
 			return 4;
@@ -278,17 +280,33 @@ static int without_privileges(void)
 	return none ? 0 : 5;
 }
 
-static void privileges_are_given_up(void **state)
+static void in_a_child(bool net_admin)
 {
 	int status = -1;
 	pid_t pid = fork();
 
-	(void)state;
 	if (!pid)
-		_exit(without_privileges());
+		_exit(without_privileges(net_admin));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void privileges_are_given_up(void **state)
+{
+	(void)state;
+	in_a_child(false);
+}
+
+/* XFRM asks who sends: the kernel engine keeps one. */
+static void the_kernel_engine_keeps_one_capability(void **state)
+{
+	(void)state;
+	if (geteuid()) {
+		print_message("not root: skipped\n");
+		return;
+	}
+	in_a_child(true);
 }
 
 int main(void)
@@ -303,6 +321,7 @@ int main(void)
 		cmocka_unit_test(run_dir_that_cannot_be_is_named),
 		cmocka_unit_test_setup_teardown(service_manager_is_told, setup, teardown),
 		cmocka_unit_test(privileges_are_given_up),
+		cmocka_unit_test(the_kernel_engine_keeps_one_capability),
 	};
 
 	log_to_stderr(false, false);

@@ -128,6 +128,7 @@ int run_reload(const struct cli *cli);
 int run_set(const struct cli *cli);
 int run_flush_certs(const struct cli *cli);
 json_t *conn_array(const struct cli *cli);
+int run_show_child(const struct cli *cli);
 int run_show_conn(const struct cli *cli);
 int run_show_policy(const struct cli *cli);
 int run_show_certs(const struct cli *cli);

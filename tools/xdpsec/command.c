@@ -45,6 +45,7 @@ static const struct command {
 	{"set ike", run_set, 0, 2, "KEY VALUE", "change a key of xdpsec.conf's section ike until the next reload"},
 	{"show sa", run_show_sa, OPT_KEYS, 0, "[--with-keys]", "IKE SAs and their Child SAs; with keys: those of the IKE SAs"},
 	{"show policy", run_show_policy, 0, 0, "", "what the classifier knows, with counts"},
+	{"show child", run_show_child, 0, 0, "", "configured children: state, engine and why, SPIs"},
 	{"show conn", run_show_conn, 0, 0, "", "configured connections"},
 	{"show certs", run_show_certs, 0, 0, "", "certificates, raw keys and CRLs that were read"},
 	{"show authorities", run_show_authorities, 0, 0, "", "configured CAs and where their revocation status is"},

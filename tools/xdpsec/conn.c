@@ -31,6 +31,8 @@ static const struct field child_table[] = {
 	{"start_action", "start_action", FIELD_TEXT},
 	{"dpd_action", "dpd_action", FIELD_TEXT},
 	{"close_action", "close_action", FIELD_TEXT},
+	{"engine", "engine", FIELD_TEXT},
+	{"engine-why", "engine_why", FIELD_TEXT},
 	{0},
 };
 

@@ -46,6 +46,12 @@ static const struct field child_table[] = {
 	{"rekey-time", "rekey_in_s", FIELD_NUMBER},
 	{"life-time", "expires_in_s", FIELD_NUMBER},
 	{"engine", "engine", FIELD_TEXT},
+	{"engine-why", "engine_why", FIELD_TEXT},
+	{"offload", "offload", FIELD_TEXT},
+	{"if-id-in", "if_id_in", FIELD_TEXT},
+	{"if-id-out", "if_id_out", FIELD_TEXT},
+	{"mark-in", "mark_in", FIELD_TEXT},
+	{"mark-out", "mark_out", FIELD_TEXT},
 	{"slot", "slot", FIELD_NUMBER},
 	{"mtu", "mtu", FIELD_NUMBER},
 	{"local-ts", "local_ts", FIELD_LIST},
@@ -152,14 +158,19 @@ static void print_child(const json_t *c)
 {
 	char ts[2048];
 
-	printf("  #%lld %s  %s %s  %s%s %s%s  engine %s slot %lld  reqid %lld\n",
+	const char *why = text_of(c, "engine_why");
+
+	printf("  #%lld %s  %s %s  %s%s %s%s  engine %s%s slot %lld  reqid %lld\n",
 	       (long long)number_of(c, "id"), text_of(c, "name"), text_of(c, "state"), text_of(c, "mode"),
 	       text_of(c, "protocol"), json_is_true(json_object_get(c, "encap")) ? " in UDP" : "",
 	       text_of(c, "proposal"), json_is_true(json_object_get(c, "esn")) ? " ESN" : "",
-	       *text_of(c, "engine") ? text_of(c, "engine") : "none", (long long)number_of(c, "slot"),
+	       *text_of(c, "engine") ? text_of(c, "engine") : "none",
+	       *text_of(c, "offload") ? " (offloaded)" : "", (long long)number_of(c, "slot"),
 	       (long long)number_of(c, "reqid"));
 	printf("      %s", join_str(json_object_get(c, "local_ts"), " ", ts, sizeof(ts)));
 	printf(" === %s\n", join_str(json_object_get(c, "remote_ts"), " ", ts, sizeof(ts)));
+	if (*why)
+		printf("      by %s\n", why);
 	print_direction(c, true);
 	print_direction(c, false);
 	if (number_of(c, "mtu"))

@@ -14,6 +14,8 @@ static const struct field top_table[] = {
 static const struct field engine_table[] = {
 	{"name", "name", FIELD_TEXT},
 	{"connected", "connected", FIELD_BOOL},
+	{"kernel", "kernel", FIELD_BOOL},
+	{"kernel-why-not", "kernel_why_not", FIELD_TEXT},
 	{"orphans", "orphans", FIELD_NUMBER},
 	{0},
 };
@@ -70,6 +72,7 @@ static void print_status(const json_t *o)
 	const json_t *engine = json_object_get(o, "engine"), *ike = json_object_get(o, "ike_sas");
 	const json_t *child = json_object_get(o, "child_sas"), *conf = json_object_get(o, "configured");
 	bool connected = json_is_true(json_object_get(engine, "connected"));
+	bool kernel = json_is_true(json_object_get(engine, "kernel"));
 	char up[32];
 
 	printf("xdpsecd   %s, pid %lld, up %s, configuration %s\n", text_of(o, "version"),
@@ -81,8 +84,13 @@ static void print_status(const json_t *o)
 	else
 		printf("engine    %s, %s\n", text_of(engine, "name"),
 		       connected ? "connected"
+		       : kernel  ? "not connected"
 				 : "not connected: protected traffic is dropped; systemctl start "
 				   "xdpsec-dataplane");
+	if (json_is_true(json_object_get(engine, "kernel")))
+		puts("          kernel, ready");
+	else if (*text_of(engine, "kernel_why_not"))
+		printf("          kernel, not usable: %s\n", text_of(engine, "kernel_why_not"));
 	if (strcmp(text_of(o, "keys_role"), "running") != 0)
 		puts("keys      the keys process is gone: no IKE SA can be authenticated");
 	printf("IKE SAs   %lld established of %lld, %lld half open\n",

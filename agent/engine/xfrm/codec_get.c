@@ -78,6 +78,7 @@ static void get_selector(struct xf_selector *to, const struct xfrm_selector *s)
 	    .sport_mask = ntohs(s->sport_mask),
 	    .dport = ntohs(s->dport),
 	    .dport_mask = ntohs(s->dport_mask),
+	    .ifindex = s->ifindex,
 	};
 	get_addr(&to->src, &s->saddr, s->family);
 	get_addr(&to->dst, &s->daddr, s->family);

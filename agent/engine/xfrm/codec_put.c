@@ -92,6 +92,7 @@ static void put_selector(struct xfrm_selector *to, const struct xf_selector *s)
 	to->sport_mask = htons(s->sport_mask);
 	to->dport = htons(s->dport);
 	to->dport_mask = htons(s->dport_mask);
+	to->ifindex = s->ifindex;
 }
 
 static void put_limits(struct xfrm_lifetime_cfg *to, const struct xf_limits *l)

@@ -48,6 +48,7 @@ struct xf_selector {
 	uint8_t src_len, dst_len; /* prefix lengths */
 	uint8_t protocol;
 	uint16_t sport, sport_mask, dport, dport_mask;
+	int ifindex; /* only what leaves by this interface; 0 = by any */
 };
 
 /* 0 = no limit, each. Seconds since the SA was added, by the kernel's wall clock. */
