@@ -111,6 +111,7 @@ static void put_kernel(struct wr *w, const struct conf_kernel *k)
 	put_text(w, k->interface);
 }
 
+/* Without the engine: an SA that changes it goes on, by a rekey. */
 static void put_child(struct wr *w, const struct child_conf *c)
 {
 	const uint64_t numbers[] = {
@@ -118,7 +119,7 @@ static void put_child(struct wr *w, const struct child_conf *c)
 	    c->life_bytes,    c->rand_bytes,	c->rekey_packets, c->life_packets, c->rand_packets,
 	    c->start_action,  c->close_action,	c->dpd_action,	  c->inactivity,   c->reqid,
 	    c->priority,      c->replay_window, c->tfc_padding,	  c->copy_df,	   c->copy_ecn,
-	    c->copy_dscp_out, c->copy_dscp_in,	c->sha256_96,	  c->engine,
+	    c->copy_dscp_out, c->copy_dscp_in,	c->sha256_96,
 	};
 
 	put_text(w, c->name);

@@ -378,6 +378,7 @@ void sa_configure(struct agent *a, struct conf *c)
 	core->conf = c;
 	acquires_forget(a);
 	sas_apply(a, c);
+	engines_apply(a);
 	policies_apply(a, old, c);
 	inherited_apply(a, c);
 	if (!core->configured)

@@ -469,4 +469,6 @@ bool child_traps(const struct child_conf *conf);
 void held_release(struct agent *a);
 /* conn_lacks.c: a line for each connection that lacks what it authenticates with, of those in the first twenty. */
 void conns_lacking_say(struct agent *a, const struct conf *conf);
+/* engine_events.c: Child SAs whose configuration says another engine than they have are rekeyed into it. */
+void engines_apply(struct agent *a);
 void trap_install(struct agent *a, const struct conn_conf *conn, const struct child_conf *child);

@@ -123,6 +123,7 @@ struct agent_core {
 	struct conf *conf;
 	bool configured; /* sa_configure was called: the orphans are dealt with */
 	struct timers timers;
+	struct timer plane_timer; /* the dataplane is away: what may goes to the kernel */
 	struct timer later; /* outcomes, intents and what is to be freed, from a fresh stack */
 
 	struct ike_list all, dead;

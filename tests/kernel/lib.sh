@@ -30,7 +30,7 @@ engine_of() { xd "$1" --json show sa | jq -r '[.[].children[]? | select(.state =
 engine_is() { [ "$(engine_of "$1")" = "$2" ]; }
 # SAs of ours
 kernel_sas() { [ "$(ip -n "$1" xfrm state | grep -c 'reqid 1476')" = "$2" ]; }
-kernel_policies() { ip -n "$1" xfrm policy | grep -c 'reqid 1476'; }
+kernel_policies_are() { [ "$(ip -n "$1" xfrm policy | grep -c 'reqid 1476')" = "$2" ]; }
 by_device() { # ga yes
     local n
     n=$(ip -n "$1" xfrm state | grep -c 'if_id 0x58')
