@@ -262,6 +262,9 @@ static int open_parts(struct program *p, char *err, size_t errlen)
 	a->net = net_open(a->base, a->gw.ike.port, a->gw.ike.port_nat_t, agent_recv, a, err, errlen);
 	if (!a->net)
 		return -errno;
+	/* Children that a dataplane encrypts do not need it: it is said, and that is all. */
+	if (engine_kernel_ready(a->engine) && net_kernel_esp(a->net, err, errlen))
+		log_line(LOG_NETWORK, 0, "%s", err);
 	snprintf(path, sizeof(path), "%s/xdpsecd.vici", a->gw.run_dir);
 	p->control = control_open(a, path, err, errlen);
 	if (!p->control)

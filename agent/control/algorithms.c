@@ -36,15 +36,23 @@ static bool in_engine(const struct alg *a)
 	return a->esp && (a->type == IKE_T_ENCR || a->type == IKE_T_INTEG);
 }
 
-static void write_engines(struct vici_wr *v, const struct alg *a, const struct plane_info *info)
+/* Who can be asked: the dataplane that said what it has, and the kernel where it has ESP. */
+struct engines {
+	const struct plane_info *plane;
+	const struct engine *kernel;
+};
+
+static void write_engines(struct vici_wr *v, const struct alg *a, const struct engines *e)
 {
-	uint8_t bits = info->engine[alg_index(a)];
+	uint8_t bits = e->plane ? e->plane->engine[alg_index(a)] : 0;
 
 	vici_list(v, "engines");
 	if (bits & PLANE_ENGINE_CRYPTODEV)
 		vici_item(v, "cryptodev");
 	if (bits & PLANE_ENGINE_OPENSSL)
 		vici_item(v, "openssl");
+	if (e->kernel && engine_kernel_alg(e->kernel, a))
+		vici_item(v, "kernel");
 	vici_list_end(v);
 }
 
@@ -63,7 +71,7 @@ static void write_aliases(struct vici_wr *v, const char *list)
 	vici_list_end(v);
 }
 
-static void write_row(struct vici_wr *v, const struct alg *a, const struct plane_info *info)
+static void write_row(struct vici_wr *v, const struct alg *a, const struct engines *e)
 {
 	bool available = crypt_available(a);
 
@@ -83,23 +91,26 @@ static void write_row(struct vici_wr *v, const struct alg *a, const struct plane
 	if (!available)
 		vici_kv(v, "why-not", a->legacy && !crypt_legacy_on() ? "legacy = no"
 								      : "OpenSSL does not have it");
-	if (info && in_engine(a))
-		write_engines(v, a, info);
+	if ((e->plane || e->kernel) && in_engine(a))
+		write_engines(v, a, e);
 	vici_section_end(v);
 }
 
 void cmd_show_algorithms(struct client *cl, struct slice body)
 {
-	const struct plane_info *info = plane_info(cl->control->a);
+	const struct engine *engine = cl->control->a->engine;
+	const struct engines e = {.plane = plane_info(cl->control->a),
+				  .kernel = engine && engine_kernel_ready(engine) ? engine : NULL};
 	struct vici_wr v = reply_begin(cl);
 	const struct alg *a;
 
 	(void)body;
 	vici_kv(&v, "legacy", crypt_legacy_on() ? "yes" : "no");
-	vici_kv(&v, "dataplane", info ? "yes" : "no");
+	vici_kv(&v, "dataplane", e.plane ? "yes" : "no");
+	vici_kv(&v, "kernel", e.kernel ? "yes" : "no");
 	vici_section(&v, "algorithms");
 	for (unsigned int i = 0; (a = alg_at(i)); i++)
-		write_row(&v, a, info);
+		write_row(&v, a, &e);
 	vici_section_end(&v);
 	reply_end(cl, &v);
 }

@@ -4,7 +4,8 @@
 
 modprobe -qa esp4 esp6 gcm seqiv xfrm_user xfrm_interface
 
-kernel_tables() { ip -n "$1" xfrm state | grep -v 'lastused\|anti-replay'; ip -n "$1" xfrm policy; }
+# without those of sockets: IKE's have some of their own as long as the agent lives
+kernel_tables() { ip -n "$1" xfrm state | grep -v 'lastused\|anti-replay'; ip -n "$1" xfrm policy list nosock; }
 
 # Somebody else's SA and policy, and what the tables are then.
 kernel_found() {

@@ -83,6 +83,11 @@ static void print_algorithms(const json_t *array)
 	table_print(t, "no algorithm");
 }
 
+static bool said_yes(const json_t *answer, const char *key)
+{
+	return json_is_true(json_object_get(answer, key)) || !strcmp(text_of(answer, key), "yes");
+}
+
 int run_show_algorithms(const struct cli *cli)
 {
 	json_t *answer = link_ask(cli, "show-algorithms", NULL, NULL, NULL), *array;
@@ -97,9 +102,10 @@ int run_show_algorithms(const struct cli *cli)
 		ret = cli_print_json(json_incref(array));
 	} else {
 		print_algorithms(array);
-		if (!json_is_true(json_object_get(answer, "dataplane")) &&
-		    strcmp(text_of(answer, "dataplane"), "yes") != 0)
-			puts("dataplane not connected: what does ESP is not known");
+		if (!said_yes(answer, "dataplane") && !said_yes(answer, "kernel"))
+			puts("no dataplane connected, no ESP in the kernel: what does ESP is not known");
+		else if (!said_yes(answer, "dataplane"))
+			puts("dataplane not connected: what it can do is not known");
 	}
 	json_decref(array);
 	json_decref(answer);
