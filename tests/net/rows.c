@@ -14,7 +14,8 @@
  *   rows PIN_DIR policy SRC/LEN DST/LEN protect|trap|discard|bypass [ENGINE SLOT [PORT]]   prints the bundle
  *   rows PIN_DIR bundle BUNDLE ENGINE SLOT [PORT]          what it encrypts with now; ENGINE none: nothing
  *   rows PIN_DIR in SPI DST ENGINE [esp|ah REQID]          an inbound SA; the slot is in the SPI
- *   rows PIN_DIR policies N ENGINE SLOT                    N of 172.16.0.0/12 to 10.99.0.0/16, in one go
+ *   rows PIN_DIR policies nets|ports N ENGINE SLOT         N in one go, above the others: hosts of 172.16.0.0/12 to
+ *                                                          10.99.0.0/16, or UDP of 10.1.0.0/24 to 10.2.0.0/24
  *   rows PIN_DIR acquires                                  policies that asked for an SA since the last time
  */
 
@@ -115,30 +116,38 @@ static void sa_in(int argc, char **argv)
 		die("the SA cannot be added");
 }
 
+static void mapped(struct xs_addr *a, uint32_t v4)
+{
+	v4 = htonl(v4);
+	a->b[10] = a->b[11] = 0xff;
+	memcpy(&a->b[12], &v4, 4);
+}
+
 static void many(int argc, char **argv)
 {
-	uint32_t n = argc == 3 ? number(argv[0]) : 0, bundle = xs_bundle_alloc(policies);
+	uint32_t n = argc == 4 ? number(argv[1]) : 0, bundle = xs_bundle_alloc(policies);
 	struct xs_policy *p = calloc(n + 1, sizeof(*p));
+	bool ports = n && !strcmp(argv[0], "ports");
 
-	if (!n || !p || n > 1 << 20)
-		die("policies: N ENGINE SLOT");
-	xs_bundle_set(&maps, bundle, bundle_word(argv + 1));
+	if (!n || !p || n > 1 << 20 || (ports && n > 60000))
+		die("policies: nets|ports N ENGINE SLOT");
+	xs_bundle_set(&maps, bundle, bundle_word(argv + 2));
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t src = htonl(0xac100000u + i), dst = htonl(0x0a630000u);
 		struct xs_policy *row = &p[i];
+		uint16_t port = (uint16_t)(1000 + i);
 
 		*row = (struct xs_policy){.sport_hi = 65535,
-					  .dport_hi = 65535,
-					  .priority = 2000,
+					  .dport_lo = ports ? port : 0,
+					  .dport_hi = ports ? port : 65535,
+					  .protocol = ports ? IPPROTO_UDP : 0,
+					  .priority = 500,
 					  .action = XS_PROTECT,
 					  .bundle = bundle,
 					  .family = 4};
-		row->src_lo.b[10] = row->src_lo.b[11] = 0xff;
-		memcpy(&row->src_lo.b[12], &src, 4);
-		row->src_hi = row->dst_lo = row->src_lo;
-		memcpy(&row->dst_lo.b[12], &dst, 4);
-		row->dst_hi = row->dst_lo;
-		row->dst_hi.b[14] = row->dst_hi.b[15] = 0xff;
+		mapped(&row->src_lo, ports ? 0x0a010000 : 0xac100000 + i);
+		mapped(&row->src_hi, ports ? 0x0a0100ff : 0xac100000 + i);
+		mapped(&row->dst_lo, ports ? 0x0a020000 : 0x0a630000);
+		mapped(&row->dst_hi, ports ? 0x0a0200ff : 0x0a63ffff);
 	}
 	if (xs_policy_add_many(policies, p, n, NULL))
 		die("the policies cannot be added");
