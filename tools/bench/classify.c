@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "common/wr.h"
 #include "loader/loader.h"
+#include "loader/probe.h"
 #include "maps/maps.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /*
  * What classification of one packet costs in xdp_lan, by BPF_PROG_TEST_RUN: with few and with many
@@ -207,6 +211,31 @@ static void round_of(struct set *s, int round)
 	s->many[round] = each_flow(s) - base;
 }
 
+/* What it costs to ask the routes for each packet of the kernel engine, in a namespace that has one. */
+static double route_cost(struct set *s)
+{
+	static const char setup[] =
+	    "ip link set lo up && ip link set out up && ip link set far up && "
+	    "ip addr add 192.0.2.1/24 dev out && ip route add default via 192.0.2.2 && "
+	    "ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev out && "
+	    "echo 1 >/proc/sys/net/ipv4/ip_forward";
+	struct xs_port out = {.role = XS_ROLE_WAN, .queues = 1, .ifname = "out"};
+	double without[ROUNDS], with[ROUNDS];
+	uint8_t data[64];
+	size_t n = frame(s->n / 2, data);
+
+	if (unshare(CLONE_NEWNET) || probe_make_veth("out", "far") || system(setup) ||
+	    xs_port_put(&s->maps, if_nametoindex("out"), &out))
+		die("namespace", strerror(errno));
+	for (int i = 0; i < ROUNDS; i++) {
+		s->maps.ctl->xfrm_dev = 0;
+		without[i] = run(s, data, n, REPEAT);
+		s->maps.ctl->xfrm_dev = 1;
+		with[i] = run(s, data, n, REPEAT);
+	}
+	return median(with, ROUNDS) - median(without, ROUNDS);
+}
+
 static void print(struct set *sets, bool json, double growth)
 {
 	if (json)
@@ -227,10 +256,14 @@ static void print(struct set *sets, bool json, double growth)
 			printf("%9u %17.0f ns %17.0f ns %17.0f ns\n", s->n, warm, many, cold);
 	}
 	if (json)
-		printf("],\"warm_growth_percent\":%.1f}\n", growth);
+		printf("],\"warm_growth_percent\":%.1f,\"route_ns\":%.1f}\n", growth,
+		       route_cost(&sets[0]));
 	else
 		printf("warm, one flow: %+.1f %% from %u to %u policies (goal: below 15 %%)\n",
 		       growth, sizes[0], sizes[SIZES - 1]);
+	if (!json)
+		printf("the route of a packet of the kernel engine: %.0f ns more\n",
+		       route_cost(&sets[0]));
 }
 
 int main(int argc, char **argv)
