@@ -197,6 +197,7 @@ static const struct settings_field top_fields[] = {
     {"swanctl_conf", SETTINGS_CUSTOM, .read = read_swanctl_conf},
     {"sa_slots", SETTINGS_CUSTOM, .read = read_sa_slots},
     {"policies", SETTINGS_U32, AT(policies), .min = 64, .max = 1 << 20},
+    {"xfrm_interface", SETTINGS_BOOL, .offset = AT(xfrm_interface)},
     {"engine", SETTINGS_WORD, AT(engine), .words = WORDS("auto", "kernel", "dataplane")},
     {0},
 };
@@ -271,6 +272,7 @@ void gateway_conf_defaults(struct gateway_conf *conf)
 	    .swanctl_conf = "/etc/swanctl/swanctl.conf",
 	    .sa_slots = 65536,
 	    .policies = 131072,
+	    .xfrm_interface = true,
 	    .dataplane =
 		{
 		    .crypto = GW_CRYPTO_CRYPTODEV,

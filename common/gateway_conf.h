@@ -17,6 +17,7 @@
  *     swanctl_conf = /etc/swanctl/swanctl.conf
  *     sa_slots = 65536                  # a power of two, 64..65536
  *     policies = 131072
+ *     xfrm_interface = yes              # the kernel engine's way by an XFRM interface, where the kernel has it
  *     engine = auto                     # auto | kernel | dataplane: who does the ESP of children that do not say
  *     interfaces {
  *       wan0 { role = wan }             # wan | lan
@@ -53,8 +54,9 @@ enum { GW_FRAGMENT_MIN = 200 /* room for headers, IV, ICV and a few blocks in ev
 /* The two ends of the on-ramp (loader/ramp.c). */
 #define GW_RAMP_NEAR "xdpsec0"
 #define GW_RAMP_FAR  "xdpsec1"
-/* The XFRM interface of the kernel engine (loader/xfrm_dev.c). */
-#define GW_XFRM_DEV "xdpsecx"
+/* The XFRM interfaces of the kernel engine (loader/xfrm_dev.c). */
+#define GW_XFRM_DEV	      "xdpsecx"
+#define GW_XFRM_TRANSPORT_DEV "xdpsect"
 #define GATEWAY_CONF_PATH "/etc/xdpsec/xdpsec.conf"
 
 enum gw_role { GW_ROLE_WAN, GW_ROLE_LAN };
@@ -119,6 +121,7 @@ struct gateway_conf {
 	char run_dir[GW_PATH_MAX];
 	char swanctl_conf[SETTINGS_PATH_MAX]; /* default /etc/swanctl/swanctl.conf */
 	uint32_t sa_slots, policies;
+	bool xfrm_interface; /* of the kernel engine, where the kernel has it */
 	enum gw_engine engine; /* of children that do not say */
 	struct gw_port_conf port[GW_PORTS_MAX];
 	uint32_t n_ports;

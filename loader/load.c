@@ -344,8 +344,13 @@ static void ramp_find(struct load *l)
 /* Without one the kernel engine works by ordinary policies, of which every packet looks at many. */
 static void xfrm_find(struct load *l)
 {
-	int e = xfrm_dev_up(l->o->pin_dir, &l->xfrm);
+	int e;
 
+	if (!l->conf->xfrm_interface) {
+		xfrm_dev_remove(l->o->pin_dir);
+		return;
+	}
+	e = xfrm_dev_up(l->o->pin_dir, &l->xfrm);
 	if (l->xfrm.made)
 		journal_add(&l->journal, UNDO_XFRM_DEV, l->xfrm.ifname, l->xfrm.ifindex, -1);
 	if (!e)
@@ -390,6 +395,7 @@ static int load_object(struct load *l)
 	if (e)
 		return e;
 	l->maps_open = true;
+	l->maps.ctl->xfrm_transport_dev = l->xfrm.transport;
 	l->maps.ctl->xfrm_dev = l->xfrm.ifindex;
 	e = xs_local_sync(&l->maps);
 	return e < 0 ? loader_fail(l->err, e, "addresses of this host: %s", strerror(-e)) : 0;

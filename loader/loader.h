@@ -48,6 +48,7 @@ void ramp_remove(const char *pin_dir);
 /* ---- xfrm_dev.c: the XFRM interface of the kernel engine ------------------------------------ */
 struct xfrm_dev {
 	uint32_t ifindex; /* 0: there is none */
+	uint32_t transport; /* ifindex of the one for transport mode */
 	char ifname[16];
 	bool ours, made; /* of this pin directory; by this call */
 };

@@ -85,13 +85,16 @@ static int port_print(void *ctx, uint32_t ifindex, const struct xs_port *port)
 	json_string(ifname);
 	printf(",\"ifindex\":%u,\"index\":%u,\"role\":\"%s\",\"xdp\":%s,\"sharing\":\"%s\","
 	       "\"xdp_prog\":%u,\"xdp_link\":%u,\"tc\":\"%s\",\"tc_prog\":%u,\"queues\":%u,"
-	       "\"mtu\":%u,\"why\":",
+	       "\"mtu\":%u,\"spread\":[",
 	       ifindex, port->index, role,
 	       a.xdp == XDP_KIND_NONE ? "null"
 	       : a.native	      ? "\"native\""
 				      : "\"generic\"",
 	       xdp_text(a.xdp), a.xdp_prog, a.xdp_link, tc_text(a.tc), a.tc_prog, port->queues,
 	       port->mtu);
+	for (uint32_t i = 0; i < port->n_spread && i < XS_SPREAD_MAX; i++)
+		printf("%s%u", i ? "," : "", port->spread[i]);
+	printf("],\"why\":");
 	json_string(why);
 	printf("}");
 	return 0;
@@ -158,6 +161,33 @@ static void map_print(const struct status *s, const struct xs_maps *m, enum xs_m
 		       info.max_entries, bytes / 1024);
 }
 
+/* The kernel engine's interface, NULL when there is none, or none any more. */
+static const char *xfrm_dev_name(const struct xs_maps *m, char ifname[IF_NAMESIZE])
+{
+	uint32_t ifindex = (uint32_t)m->ctl->xfrm_dev;
+
+	return ifindex ? if_indextoname(ifindex, ifname) : NULL;
+}
+
+static void xfrm_dev_print(const struct status *s, const struct xs_maps *m)
+{
+	char buf[IF_NAMESIZE];
+	const char *ifname = xfrm_dev_name(m, buf);
+
+	if (s->o->json) {
+		printf("],\"xfrm_dev\":");
+		if (ifname)
+			json_string(ifname);
+		else
+			printf("null");
+		return;
+	}
+	if (ifname)
+		printf("%-15s XFRM interface of the kernel engine\n", ifname);
+	else if (m->ctl->xfrm_dev)
+		printf("the XFRM interface of the kernel engine is gone: load again\n");
+}
+
 static int not_loaded(const struct loader_opts *o, struct loader_err *err)
 {
 	if (o->json)
@@ -189,8 +219,9 @@ int cmd_status(const struct loader_opts *o, struct loader_err *err)
 		       (unsigned long long)m.ctl->dataplane_pid);
 	}
 	e = xs_port_each(&m, port_print, &s);
+	xfrm_dev_print(&s, &m);
 	if (o->json)
-		printf("],\"maps\":[");
+		printf(",\"maps\":[");
 	else
 		printf("\n%-15s %6s %9s %9s %13s\n", "MAP", "ID", "ROWS", "MAX", "MEMORY");
 	for (int i = 0; i < XS_MAPS; i++)

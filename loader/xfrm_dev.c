@@ -27,17 +27,21 @@ static void alias_of(const char *pin_dir, char alias[LINK_ALIAS_LEN])
 	snprintf(alias, LINK_ALIAS_LEN, "xdpsec kernel engine of %.120s", pin_dir);
 }
 
-static int make(void)
+/* if_id 0: in collect-metadata mode. */
+static int make(const char *ifname, uint32_t if_id)
 {
 	char buf[1024];
-	struct nlmsghdr *nlh = link_msg(buf, RTM_NEWLINK, GW_XFRM_DEV, 0);
+	struct nlmsghdr *nlh = link_msg(buf, RTM_NEWLINK, ifname, 0);
 	struct nlattr *info, *data;
 
 	nlh->nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;
 	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
 	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "xfrm");
 	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
-	mnl_attr_put(nlh, IFLA_XFRM_COLLECT_METADATA, 0, NULL);
+	if (if_id)
+		mnl_attr_put_u32(nlh, IFLA_XFRM_IF_ID, if_id);
+	else
+		mnl_attr_put(nlh, IFLA_XFRM_COLLECT_METADATA, 0, NULL);
 	mnl_attr_nest_end(nlh, data);
 	mnl_attr_nest_end(nlh, info);
 	return link_ask(nlh, NULL, NULL);
@@ -90,6 +94,29 @@ static int prepare(const struct link_row *l, bool ours)
 	return e ? e : follow_forwarding(l->ifname);
 }
 
+/* For transport mode (XS_XFRM_TRANSPORT_IF_ID); 0: there is none, and none can be had. */
+static uint32_t transport_up(const char *alias)
+{
+	struct link_row l;
+	int e = link_find(GW_XFRM_TRANSPORT_DEV, &l);
+	bool new = e == -ENODEV;
+
+	if (new) {
+		e = make(GW_XFRM_TRANSPORT_DEV, XS_XFRM_TRANSPORT_IF_ID);
+		if (!e)
+			e = link_set_alias(GW_XFRM_TRANSPORT_DEV, alias);
+		if (!e)
+			e = link_find(GW_XFRM_TRANSPORT_DEV, &l);
+	}
+	if (!e && strcmp(l.alias, alias) != 0)
+		return 0; /* a stranger's */
+	if (!e)
+		e = prepare(&l, true);
+	if (e && new)
+		link_del(GW_XFRM_TRANSPORT_DEV);
+	return e ? 0 : l.ifindex;
+}
+
 int xfrm_dev_up(const char *pin_dir, struct xfrm_dev *out)
 {
 	char alias[LINK_ALIAS_LEN];
@@ -100,7 +127,7 @@ int xfrm_dev_up(const char *pin_dir, struct xfrm_dev *out)
 	memset(out, 0, sizeof(*out));
 	alias_of(pin_dir, alias);
 	if (e == -ENODEV) {
-		e = make();
+		e = make(GW_XFRM_DEV, 0);
 		if (!e)
 			out->made = true;
 		if (!e)
@@ -119,6 +146,7 @@ int xfrm_dev_up(const char *pin_dir, struct xfrm_dev *out)
 		return e;
 	out->ifindex = l.ifindex;
 	out->ours = ours;
+	out->transport = transport_up(alias);
 	memcpy(out->ifname, l.ifname, sizeof(out->ifname));
 	return 0;
 }
@@ -130,6 +158,8 @@ void xfrm_dev_remove(const char *pin_dir)
 
 	alias_of(pin_dir, alias);
 	if (!link_find_xfrm(&l) && !strcmp(l.alias, alias))
+		link_del(l.ifname);
+	if (!link_find(GW_XFRM_TRANSPORT_DEV, &l) && !strcmp(l.alias, alias))
 		link_del(l.ifname);
 }
 

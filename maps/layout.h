@@ -17,7 +17,7 @@
 #endif
 #include "drop.h"
 
-#define XS_LAYOUT_VERSION 2
+#define XS_LAYOUT_VERSION 3
 
 enum {
 	XS_SA_SLOTS_MAX = 65536,  /* default number of slots; slot 0 is never used */
@@ -112,6 +112,13 @@ struct xs_sa {
  */
 #define XS_XFRM_IDS	   0x58000000u
 #define XS_XFRM_IF_ID(slot) (XS_XFRM_IDS | (slot))
+/*
+ * But inbound states and policies of transport mode have this one. The interface in collect-metadata
+ * mode takes what any state of the namespace has opened, and Linux (6.12, 7.2) then discards packets
+ * of transport mode: they go by the metadata as if it were a route. An ordinary XFRM interface of
+ * their own if_id comes first.
+ */
+#define XS_XFRM_TRANSPORT_IF_ID 0x58ffffffu
 
 /* policy: hash by id; a traffic selector pair as negotiated. */
 struct xs_policy_key {
@@ -219,6 +226,8 @@ struct xs_ctl {
 				     compares */
 	__u64 xfrm_dev; /* ifindex of the XFRM interface that tc_out sends into; 0: there is none,
 			   and the kernel engine needs ordinary policies */
+	__u64 xfrm_transport_dev; /* of the one for XS_XFRM_TRANSPORT_IF_ID; 0: no transport mode
+				     by xfrm_dev */
 };
 
 /* layout: array of one row, written by the loader; everybody who opens the maps checks it. */
