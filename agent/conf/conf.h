@@ -55,8 +55,6 @@ enum conf_pick {
 	CONF_PICK_FIXED,
 	CONF_PICK_UNIQUE,     /* one of its own for each Child SA, kept over rekeys */
 	CONF_PICK_UNIQUE_DIR, /* the same, another for each direction */
-	CONF_PICK_IKE,	      /* interface ids, said by the connection: one an IKE SA, kept over its rekeys */
-	CONF_PICK_IKE_DIR,
 	CONF_PICK_SAME, /* set_mark: the value of the mark of this direction */
 };
 

@@ -20,7 +20,7 @@ struct child_draft {
 /* Keys of engine_conf.c: marks, interface ids, offload. */
 int conf_read_mark(const struct settings *s, const struct settings_key *key, struct conf_mark *out, bool same,
 		   struct settings_error *err);
-/* of_ike: the connection's own, one an IKE SA. */
+/* of_ike: the connection's own. */
 int conf_read_if_id(const struct settings *s, const struct settings_key *key, bool of_ike, struct conf_if_id *out,
 		    struct settings_error *err);
 /* What no engine can do together, of a child that is complete otherwise. -EINVAL and *err. */

@@ -2,6 +2,7 @@
 #include "conf_int.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,9 @@ int conf_read_if_id(const struct settings *s, const struct settings_key *key, bo
 		return settings_err(err, s, key, "0x%x to 0x%x are those that xdpsec chooses itself",
 				    CONF_CHOSEN_FIRST, CONF_CHOSEN_LAST);
 	if (of_ike && pick != CONF_PICK_FIXED)
-		pick = pick == CONF_PICK_UNIQUE ? CONF_PICK_IKE : CONF_PICK_IKE_DIR;
+		return settings_err(err, s, key,
+				    "one of its own for each IKE_SA is not supported yet; a number, or %s in the children",
+				    key->value);
 	*out = (struct conf_if_id){.value = (uint32_t)value, .pick = pick};
 	return 0;
 }
@@ -210,6 +213,24 @@ enum conf_engine child_engine(const struct child_conf *c, enum gw_engine standar
 	return c->engine == CONF_ENGINE_DEFAULT ? of[standard] : c->engine;
 }
 
+static int refuse(struct settings_error *err, const struct conn_conf *conn, const struct child_conf *child,
+		  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+static int refuse(struct settings_error *err, const struct conn_conf *conn, const struct child_conf *child,
+		  const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	snprintf(err->file, sizeof(err->file), "%s", child->file);
+	err->line = child->line;
+	snprintf(err->text, sizeof(err->text), "connections.%s.children.%s: %s", conn->name, child->name, text);
+	return -EINVAL;
+}
+
 int conf_check_engines(const struct conf *c, enum gw_engine standard, struct settings_error *err)
 {
 	for (unsigned int i = 0; i < c->n_conns; i++) {
@@ -219,15 +240,17 @@ int conf_check_engines(const struct conf *c, enum gw_engine standard, struct set
 			const struct child_conf *child = &conn->child[k];
 			const char *need = child_needs_kernel(child);
 
-			if (!need || child_engine(child, standard) != CONF_ENGINE_DATAPLANE)
-				continue;
-			snprintf(err->file, sizeof(err->file), "%s", child->file);
-			err->line = child->line;
-			snprintf(err->text, sizeof(err->text),
-				 "connections.%s.children.%s: xdpsec.conf says engine = dataplane, which cannot "
-				 "do %s: use engine = kernel or auto here",
-				 conn->name, child->name, need);
-			return -EINVAL;
+			/* What is too small to be compressed comes out of it in transport mode, which Linux
+			 * discards behind an XFRM interface that collects metadata. */
+			if (child->kernel.ipcomp)
+				return refuse(err, conn, child,
+					      "ipcomp is not supported yet: packets too small to be compressed would "
+					      "be lost on receipt");
+			if (need && child_engine(child, standard) == CONF_ENGINE_DATAPLANE)
+				return refuse(err, conn, child,
+					      "xdpsec.conf says engine = dataplane, which cannot do %s: use engine = "
+					      "kernel or auto here",
+					      need);
 		}
 	}
 	return 0;

@@ -48,6 +48,7 @@ struct kernel_pair {
 	uint64_t hard_bytes, hard_packets;
 	int ifindex; /* policies hold for this interface alone; 0 = for all */
 	bool fwd_out;
+	uint16_t cpi[2]; /* IPComp between what it protects and ESP or AH, by half; 0 = none */
 	struct {
 		struct endpoint src, dst; /* where the kernel has it */
 		uint64_t packets, looked_ns, last_ns;
@@ -105,6 +106,16 @@ void kernel_answers_free(struct kernel_engine *k);
 /* A wait for requests whose failure is expected: what is to be deleted may be gone. */
 extern const struct xfrm_wait kernel_nobody;
 struct xfrm_sa_id kernel_sa_id(const struct sa_pair *p, enum half_dir dir);
+
+/* ---- kernel_ipcomp.c ---- */
+/* From the SA of a half, whose mode becomes transport: the compression goes around what it protects. */
+void kernel_ipcomp_spec(const struct sa_pair *p, enum half_dir dir, struct xfrm_sa_spec *esp, struct xfrm_sa_spec *comp);
+/* The template of a half, which becomes the outer of two. */
+void kernel_ipcomp_tmpl(const struct sa_pair *p, enum half_dir dir, struct xfrm_policy_spec *s);
+struct xfrm_sa_id kernel_ipcomp_id(const struct sa_pair *p, enum half_dir dir);
+void kernel_ipcomp_del(struct kernel_engine *k, const struct sa_pair *p, enum half_dir dir);
+/* Is this state of an earlier agent the compression of this half? Then it is from here on. */
+bool kernel_ipcomp_adopt(struct sa_pair *p, enum half_dir dir, const struct xfrm_sa_info *sa);
 
 /* ---- kernel_groups.c ---- */
 /* The group of a child's selectors, with one pair more. NULL, errno and words in `why`. */

@@ -19,6 +19,8 @@
 
 /* Behind our own limit by time, which a monotonic clock keeps. */
 enum { BACKSTOP_S = 60, BACKSTOP_SHARE = 10 };
+/* Of requests for a half: 0 is its SA, this the compression, others are policies. */
+static const uint64_t TAG_IPCOMP = UINT64_MAX;
 
 static void on_nobody(void *ctx, struct sa_ref ref, uint64_t tag, int error, const char *text)
 {
@@ -97,7 +99,6 @@ static void fill_flags(const struct engine_child *c, struct xf_flags *f)
 	f->no_pmtu = !c->conf->copy_df;
 	f->decap_dscp = c->conf->copy_dscp_in;
 	f->no_encap_dscp = !c->conf->copy_dscp_out;
-	f->align4 = false;
 }
 
 static void fill_spec(const struct sa_pair *p, const struct engine_child *c, enum half_dir dir,
@@ -197,6 +198,10 @@ static int prepare(struct engine *e, struct sa_pair *p, const struct engine_chil
 
 	if (p->kernel)
 		return 0;
+	if (c->cpi_in && !e->kernel->probe.has[XF_IPCOMP]) {
+		snprintf(why, KERNEL_WHY_MAX, "%s", e->kernel->probe.why_not[XF_IPCOMP]);
+		return -EPROTONOSUPPORT;
+	}
 	g = kernel_group_take(e->kernel, c, why);
 	if (!g)
 		return -errno;
@@ -209,6 +214,8 @@ static int prepare(struct engine *e, struct sa_pair *p, const struct engine_chil
 		return err;
 	}
 	kp->group = g;
+	kp->cpi[HALF_IN] = c->cpi_in;
+	kp->cpi[HALF_OUT] = c->cpi_out;
 	kp->own_routes = kernel_own_routes(c->conf);
 	kp->fwd_out = conf->fwd_out;
 	kp->mark_in_sa = conf->mark_in_sa;
@@ -268,6 +275,7 @@ static void undo(struct kernel_engine *k, struct sa_pair *p, enum half_dir dir)
 
 	kernel_policies_del(k, p, dir);
 	xfrm_sa_del(k->client, &id, &kernel_nobody);
+	kernel_ipcomp_del(k, p, dir);
 }
 
 /* The port whose card does the work: what the classifier sends its packets to. */
@@ -398,15 +406,39 @@ static void on_added(void *ctx, struct sa_ref ref, uint64_t tag, int error, cons
 	(void)ref;
 	if (error && !a->error) {
 		a->error = error;
-		snprintf(a->text, sizeof(a->text), "%s%s%s", tag ? "policy: " : "", text[0] ? text : strerror(-error),
-			 tag && error == -EEXIST ? " (another program has one with these selectors)" : "");
+		snprintf(a->text, sizeof(a->text), "%s%s%s",
+			 tag == TAG_IPCOMP ? "IPComp: " : tag ? "policy: " : "", text[0] ? text : strerror(-error),
+			 tag && tag != TAG_IPCOMP && error == -EEXIST ? " (another program has one with these selectors)" : "");
 	}
-	if (error == -EEXIST && tag && p && p->kernel)
+	if (error == -EEXIST && tag && tag != TAG_IPCOMP && p && p->kernel)
 		kernel_policy_foreign(p, a->dir, tag);
 	if (!error && !tag && p && p->kernel && p->kernel->offload.wish != XF_OFFLOAD_NO)
 		note_offload(a->k, p, a->dir, text);
 	if (!--a->due)
 		answer(a);
+}
+
+/* The SA of a half, and of the compression that goes with it. */
+static int add_states(struct kernel_engine *k, struct sa_pair *p, struct xfrm_sa_spec *s, enum half_dir dir,
+		      struct kernel_answer *a, char why[XF_TEXT_MAX])
+{
+	struct xfrm_wait w = {.done = on_added, .ctx = a};
+	struct xfrm_sa_spec comp;
+	int err;
+
+	if (!p->kernel->cpi[dir])
+		return xfrm_sa_add(k->client, s, &w, why);
+	kernel_ipcomp_spec(p, dir, s, &comp);
+	err = xfrm_sa_add(k->client, s, &w, why);
+	if (err)
+		return err;
+	w.tag = TAG_IPCOMP;
+	err = xfrm_sa_add(k->client, &comp, &w, why);
+	if (err)
+		a->error = err;
+	else
+		a->due++;
+	return 0;
 }
 
 static int add(struct engine *e, struct sa_pair *p, const struct engine_child *c, enum half_dir dir,
@@ -425,7 +457,7 @@ static int add(struct engine *e, struct sa_pair *p, const struct engine_child *c
 	*a = (struct kernel_answer){.k = k, .in = in, .sa = pair_handle(p), .dir = dir, .due = 1};
 	kernel_endpoints(&p->half[dir].row, &p->kernel->at[dir].src, &p->kernel->at[dir].dst);
 	fill_spec(p, c, dir, encr, integ, &s);
-	err = xfrm_sa_add(k->client, &s, &w, why);
+	err = add_states(k, p, &s, dir, a, why);
 	if (err) {
 		log_limited(&k->budget, LOG_CHILD, 0, "CHILD_SA %s: the kernel engine cannot make SA %08x: %s", c->child,
 			    s.spi, why[0] ? why : strerror(-err));
@@ -483,6 +515,7 @@ static int del(struct engine *e, struct sa_pair *p, enum half_dir dir)
 		free(a);
 		return err;
 	}
+	kernel_ipcomp_del(k, p, dir);
 	if (dir == HALF_IN)
 		kernel_policies_del(k, p, dir);
 	k->waiting++;

@@ -33,10 +33,12 @@ static void fill_tmpl(const struct sa_pair *p, enum half_dir half, struct xfrm_p
 		.mode = row->mode == XS_TRANSPORT ? XF_TRANSPORT : XF_TUNNEL,
 		.reqid = row->reqid,
 	};
-	if (t->mode != XF_TUNNEL)
-		return;
-	addr_from_mapped(row->src.b, &t->src);
-	addr_from_mapped(row->dst.b, &t->dst);
+	if (t->mode == XF_TUNNEL) {
+		addr_from_mapped(row->src.b, &t->src);
+		addr_from_mapped(row->dst.b, &t->dst);
+	}
+	if (p->kernel->cpi[half])
+		kernel_ipcomp_tmpl(p, half, out);
 }
 
 void kernel_policy_id(const struct xfrm_policy_spec *s, struct xfrm_policy_id *id)
@@ -189,6 +191,8 @@ static bool same_wish(const struct xfrm_policy_spec *a, const struct xfrm_policy
 	const struct xfrm_tmpl *x = &a->tmpl[0], *y = &b->tmpl[0];
 
 	if (a->priority != b->priority || a->n_tmpl != b->n_tmpl || a->offload.wish != b->offload.wish)
+		return false;
+	if (a->n_tmpl > 1 && a->tmpl[1].spi != b->tmpl[1].spi)
 		return false;
 	return !a->n_tmpl ||
 	       (x->spi == y->spi && x->proto == y->proto && x->mode == y->mode && x->reqid == y->reqid &&

@@ -152,6 +152,16 @@ static bool on_state(void *ctx, const struct xfrm_sa_info *sa)
 		h->p->kernel->hard_packets = sa->spec.limits.hard_packets;
 		return true;
 	}
+	/* The kernel's own, which goes with the compression that it made it for. */
+	if (sa->spec.proto == IPPROTO_IPIP || sa->spec.proto == IPPROTO_IPV6)
+		return true;
+	if (sa->spec.proto == IPPROTO_COMP) {
+		struct reqid_ref *r = reqid_of(a, sa->spec.reqid);
+
+		for (h = r ? r->first : NULL; h; h = h->next)
+			if (kernel_ipcomp_adopt(h->p, h->dir, sa))
+				return true;
+	}
 	if (!ours(sa->spec.reqid) && !ours(sa->spec.if_id))
 		return true;
 	s = stray_new(a);
@@ -166,7 +176,7 @@ static bool on_state(void *ctx, const struct xfrm_sa_info *sa)
 static bool fits_half(const struct sa_pair *p, enum half_dir dir, const struct xfrm_policy_spec *s)
 {
 	const struct kernel_pair *kp = p->kernel;
-	const struct xfrm_tmpl *t = &s->tmpl[0];
+	const struct xfrm_tmpl *t = &s->tmpl[s->n_tmpl - 1];
 
 	if (p->half[dir].state != HALF_HELD || p->half[dir].row.reqid != t->reqid || kp->if_id[dir] != s->if_id ||
 	    p->half[dir].row.protocol != t->proto || (t->spi && t->spi != p->half[dir].row.spi))

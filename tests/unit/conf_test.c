@@ -238,7 +238,7 @@ static void accepted_at_default(void **state)
 	    CONN("ocsp = reply"),
 	    CONN("ppk_required = no"),
 	    CONN("if_id_in = 0"),
-	    CONN("if_id_out = %unique-dir"),
+	    CONN("if_id_out = 0x10"),
 	    CONN("mediation = false"),
 	    CONN("send_cert = never"),
 	    CONN("dpd_timeout = 150s"),
@@ -334,6 +334,9 @@ static void mistakes(void **state)
 	    {CONN("ppk_id = x"), GW "ppk_id: known, but not supported yet"},
 	    {CONN("if_id_in = x"),
 	     GW "if_id_in: 'x' is not allowed; it must be a number, %unique or %unique-dir"},
+	    {CONN("if_id_in = %unique"),
+	     GW "if_id_in: one of its own for each IKE_SA is not supported yet; a number, or %unique in the "
+		"children"},
 	    {CONN("if_id_out = 0x58000000"),
 	     GW "if_id_out: 0x58000000 to 0x58ffffff are those that xdpsec chooses itself"},
 	    {CONN("send_cert = perhaps"),

@@ -114,7 +114,7 @@ static void digest_kernel(void **state)
 	    CHILD("if_id_in = 1"),
 	    CHILD("if_id_out = 1"),
 	    CHILD("if_id_out = %unique"),
-	    "connections { gw { if_id_out = %unique\nchildren { net { } }\n" PSK "} }",
+	    "connections { gw { if_id_out = 2\nchildren { net { } }\n" PSK "} }",
 	    CHILD("interface = eth0"),
 	    CHILD("policies = no"),
 	    CHILD("policies_fwd_out = yes"),
@@ -145,7 +145,7 @@ static void check_mark(const struct conf_mark *m, uint32_t value, uint32_t mask,
 static void kernel_keys(void **state)
 {
 	struct conf *c = good(
-	    "connections { gw {\n if_id_in = %unique\n if_id_out = 9\n" PSK "children {\n"
+	    "connections { gw {\n if_id_in = 7\n if_id_out = 9\n" PSK "children {\n"
 	    "one { engine = kernel\n hw_offload = packet\n mark_in = 0x10/0xff\n mark_in_sa = yes\n"
 	    " mark_out = %unique-dir\n set_mark_in = %same/0x0f\n set_mark_out = 3\n if_id_in = 8\n"
 	    " interface = wan0\n policies = no\n policies_fwd_out = yes\n }\n"
@@ -171,7 +171,7 @@ static void kernel_keys(void **state)
 	net = conn_child(c->conn[0], "two");
 	assert_int_equal(net->engine, CONF_ENGINE_AUTO);
 	assert_int_equal(net->kernel.offload, CONF_OFFLOAD_CRYPTO);
-	assert_int_equal(net->kernel.if_id_in.pick, CONF_PICK_IKE);
+	assert_int_equal(net->kernel.if_id_in.value, 7);
 	assert_int_equal(net->kernel.if_id_out.pick, CONF_PICK_UNIQUE);
 	assert_string_equal(child_needs_kernel(net), "hw_offload");
 	/* Policies without IPsec and who says 0 do not take the connection's. */
@@ -210,6 +210,12 @@ static void engine_of_both_files(void **state)
 	conf_free(c);
 	c = good(CHILD(""));
 	assert_int_equal(conf_check_engines(c, GW_ENGINE_DATAPLANE, &err), 0);
+	conf_free(c);
+	c = good(CHILD("ipcomp = yes"));
+	assert_int_equal(conf_check_engines(c, GW_ENGINE_AUTO, &err), -EINVAL);
+	assert_string_equal(settings_error_str(&err, buf, sizeof(buf)),
+			    "s.conf:1: connections.gw.children.net: ipcomp is not supported yet: packets too small "
+			    "to be compressed would be lost on receipt");
 	conf_free(c);
 }
 

@@ -36,6 +36,8 @@ static const struct field child_table[] = {
 	{"esn", "esn", FIELD_BOOL},
 	{"spi-in", "spi_in", FIELD_TEXT},
 	{"spi-out", "spi_out", FIELD_TEXT},
+	{"cpi-in", "cpi_in", FIELD_TEXT},
+	{"cpi-out", "cpi_out", FIELD_TEXT},
 	{"packets-in", "packets_in", FIELD_NUMBER},
 	{"bytes-in", "bytes_in", FIELD_NUMBER},
 	{"use-in", "idle_in_s", FIELD_NUMBER},
@@ -167,6 +169,8 @@ static void print_child(const json_t *c)
 	       *text_of(c, "engine") ? text_of(c, "engine") : "none",
 	       *text_of(c, "offload") ? " (offloaded)" : "", (long long)number_of(c, "slot"),
 	       (long long)number_of(c, "reqid"));
+	if (*text_of(c, "cpi_in"))
+		printf("      IPComp DEFLATE  CPI %s in, %s out\n", text_of(c, "cpi_in"), text_of(c, "cpi_out"));
 	printf("      %s", join_str(json_object_get(c, "local_ts"), " ", ts, sizeof(ts)));
 	printf(" === %s\n", join_str(json_object_get(c, "remote_ts"), " ", ts, sizeof(ts)));
 	if (*why)
