@@ -133,6 +133,8 @@ static void fill_spec(const struct sa_pair *p, const struct engine_child *c, enu
 	s->set_mark = dir == HALF_IN ? set_mark(&c->conf->kernel.set_mark_in, &kp->mark[HALF_IN])
 				     : set_mark(&c->conf->kernel.set_mark_out, &kp->mark[HALF_OUT]);
 	fill_flags(c, &s->flags);
+	/* RFC 4302 3.3.3.2.1: IPv4 has words of 32 bits, which the kernel does when told. */
+	s->flags.align4 = s->proto == IPPROTO_AH && s->src.family == 4;
 	/* The kernel has no extended numbers without a window: then the one that lets most through. */
 	if (dir == HALF_IN && s->esn && !s->window)
 		s->window = XF_WINDOW_MAX;
