@@ -76,6 +76,7 @@ lab_src := $(wildcard tools/lab/*.c)
 bpf_src := $(wildcard bpf/*.bpf.c)
 unit_src := $(wildcard tests/unit/*_test.c)
 bpftest_src := $(wildcard tests/bpf/*_test.c)
+kerneltest_src := $(wildcard tests/kernel/*_test.c)
 testtool_src := $(wildcard tests/net/*.c)
 vectors_src := $(wildcard tests/vectors/*.c)
 fuzz_src := $(wildcard tests/fuzz/*_fuzz.c)
@@ -85,7 +86,7 @@ lib_src = $(filter-out %/main.c,$(1))
 
 BINS := $(B)/xdpsecd $(B)/xdpsec-dataplane $(B)/xdpsec-loader $(B)/xdpsec
 TOOLS := $(patsubst tools/bench/%.c,$(B)/bench/%,$(tool_src)) $(patsubst tools/lab/%.c,$(B)/lab/%,$(lab_src))
-UNITS := $(patsubst %.c,$(B)/%,$(unit_src) $(bpftest_src))
+UNITS := $(patsubst %.c,$(B)/%,$(unit_src) $(bpftest_src) $(kerneltest_src))
 TESTTOOLS := $(patsubst %.c,$(B)/%,$(testtool_src))
 
 .PHONY: soak rfc walk all check check-unit check-kernel check-kernel-all check-kernels lint fuzz fuzzers fuzz-seeds bench bench-ike install clean tests format
@@ -167,7 +168,8 @@ $(B)/lab/%: $(B)/tools/lab/%.o $(B)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(link) $^
 
-# ---- tests: unit tests of the dataplane are called dp_*, of the loader and BPF live in tests/bpf ------
+# ---- tests: unit tests of the dataplane are called dp_*, of the loader and BPF live in tests/bpf; those in
+# tests/kernel are started by its scripts, in the guest ------
 $(B)/tests/unit/dp_%: $(B)/tests/unit/dp_%.o $(B)/libplane.a $(B)/libmaps.a $(B)/libcommon.a
 	$(call say,LD,$@)
 	$(Q)$(link) $^ $(LIBS_PLANE) $(LIBS_COMMON) -lcmocka -ljansson
@@ -177,6 +179,10 @@ $(B)/tests/unit/cli_%: $(B)/tests/unit/cli_%.o $(B)/libcli.a $(B)/libagent.a $(B
 	$(Q)$(link) $^ $(LIBS_TOOL) $(LIBS_AGENT) $(LIBS_MAPS) $(LIBS_COMMON) -lcmocka
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libagent.a $(B)/libmaps.a $(B)/libcommon.a
+	$(call say,LD,$@)
+	$(Q)$(link) $^ $(LIBS_AGENT) $(LIBS_MAPS) $(LIBS_COMMON) -lcmocka -ljansson
+
+$(B)/tests/kernel/%: $(B)/tests/kernel/%.o $(B)/libagent.a $(B)/libmaps.a $(B)/libcommon.a
 	$(call say,LD,$@)
 	$(Q)$(link) $^ $(LIBS_AGENT) $(LIBS_MAPS) $(LIBS_COMMON) -lcmocka -ljansson
 

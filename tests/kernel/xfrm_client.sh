@@ -5,8 +5,8 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 B=${BUILD:-build}
 modprobe -qa xfrm_user esp4 esp6 ah4 ah6 ipcomp ipcomp6
-out=$("$B/tests/unit/xfrm_sa_test" 2>&1)
+out=$("$B/tests/kernel/xfrm_sa_test" 2>&1)
 rc=$?
 echo "$out"
 why=$(grep -m 1 'no ESP in this kernel' <<<"$out") && { echo "$why"; exit 77; }
-[ $rc = 0 ] && "$B/tests/unit/xfrm_client_test" && "$B/tests/unit/xfrm_encap_test" && "$B/tests/unit/net_test"
+[ $rc = 0 ] && "$B/tests/unit/xfrm_client_test" && "$B/tests/kernel/xfrm_encap_test" && "$B/tests/unit/net_test"
