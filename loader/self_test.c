@@ -65,7 +65,7 @@ static int ask(struct self_test *t, const struct xs_sa *sa)
 static void compare(const struct self_test *t, const struct xs_sa *sa, char *buf, size_t n)
 {
 	const struct xdpsec_bpf__bss *a = t->skel->bss;
-	uint32_t id = XS_XFRM_IF_ID(sa->slot);
+	uint32_t id = sa->mode == XS_TRANSPORT ? XS_XFRM_TRANSPORT_IF_ID : XS_XFRM_IF_ID(sa->slot);
 	bool ours = (a->got_if_id & ~0xffffffu) == XS_XFRM_IDS;
 
 	buf[0] = 0;
@@ -78,7 +78,7 @@ static void compare(const struct self_test *t, const struct xs_sa *sa, char *buf
 	else if (sa->reqid && a->got_reqid != sa->reqid)
 		snprintf(buf, n, "reqid %u where the maps have %u", a->got_reqid, sa->reqid);
 	else if (ours && a->got_if_id != id)
-		snprintf(buf, n, "if_id 0x%08x, of another slot than %u", a->got_if_id, sa->slot);
+		snprintf(buf, n, "if_id 0x%08x where 0x%08x belongs", a->got_if_id, id);
 }
 
 static int one(void *ctx, const struct xs_sa *sa)

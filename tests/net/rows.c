@@ -13,7 +13,7 @@
  * Rows of the maps from the command line, for tests of the programs without an agent:
  *   rows PIN_DIR policy SRC/LEN DST/LEN protect|trap|discard|bypass [ENGINE SLOT [PORT]]   prints the bundle
  *   rows PIN_DIR bundle BUNDLE ENGINE SLOT [PORT]          what it encrypts with now; ENGINE none: nothing
- *   rows PIN_DIR in SPI DST ENGINE [esp|ah REQID]          an inbound SA; the slot is in the SPI
+ *   rows PIN_DIR in SPI DST ENGINE [esp|ah REQID [transport]]          an inbound SA; the slot is in the SPI
  *   rows PIN_DIR policies nets|ports N ENGINE SLOT         N in one go, above the others: hosts of 172.16.0.0/12 to
  *                                                          10.99.0.0/16, or UDP of 10.1.0.0/24 to 10.2.0.0/24
  *   rows PIN_DIR acquires                                  policies that asked for an SA since the last time
@@ -100,7 +100,7 @@ static void policy(int argc, char **argv)
 
 static void sa_in(int argc, char **argv)
 {
-	struct xs_sa sa = {.mode = XS_TUNNEL};
+	struct xs_sa sa = {0};
 	struct ip_addr dst;
 
 	if (argc < 3 || addr_parse(argv[1], &dst))
@@ -109,6 +109,7 @@ static void sa_in(int argc, char **argv)
 	sa.slot = sa.spi & (maps.sa_slots - 1);
 	sa.engine = (uint8_t)engine_of(argv[2]);
 	sa.protocol = argc > 3 && !strcmp(argv[3], "ah") ? 51 : 50;
+	sa.mode = argc > 5 && !strcmp(argv[5], "transport") ? XS_TRANSPORT : XS_TUNNEL;
 	sa.reqid = argc > 4 ? number(argv[4]) : XS_XFRM_IF_ID(sa.slot);
 	sa.generation = 1;
 	addr_to_mapped(&dst, sa.dst.b);
