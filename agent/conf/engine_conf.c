@@ -240,12 +240,6 @@ int conf_check_engines(const struct conf *c, enum gw_engine standard, struct set
 			const struct child_conf *child = &conn->child[k];
 			const char *need = child_needs_kernel(child);
 
-			/* What is too small to be compressed comes out of it in transport mode, which Linux
-			 * discards behind an XFRM interface that collects metadata. */
-			if (child->kernel.ipcomp)
-				return refuse(err, conn, child,
-					      "ipcomp is not supported yet: packets too small to be compressed would "
-					      "be lost on receipt");
 			if (need && child_engine(child, standard) == CONF_ENGINE_DATAPLANE)
 				return refuse(err, conn, child,
 					      "xdpsec.conf says engine = dataplane, which cannot do %s: use engine = "

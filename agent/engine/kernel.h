@@ -48,6 +48,7 @@ struct kernel_pair {
 	uint64_t hard_bytes, hard_packets;
 	int ifindex; /* policies hold for this interface alone; 0 = for all */
 	bool fwd_out;
+	bool around; /* what it opens goes round once more: transport mode, also that below IPComp */
 	uint16_t cpi[2]; /* IPComp between what it protects and ESP or AH, by half; 0 = none */
 	struct {
 		struct endpoint src, dst; /* where the kernel has it */

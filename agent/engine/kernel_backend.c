@@ -204,6 +204,11 @@ static int prepare(struct engine *e, struct sa_pair *p, const struct engine_chil
 		snprintf(why, KERNEL_WHY_MAX, "%s", e->kernel->probe.why_not[XF_IPCOMP]);
 		return -EPROTONOSUPPORT;
 	}
+	if ((c->mode == CONF_MODE_TRANSPORT || c->cpi_in) && e->maps.ctl->xfrm_dev && !e->maps.ctl->xfrm_transport_dev) {
+		snprintf(why, KERNEL_WHY_MAX, "transport mode and IPComp need the XFRM interface " GW_XFRM_TRANSPORT_DEV
+					      ", which is not there: xdpsec-loader load");
+		return -ENODEV;
+	}
 	g = kernel_group_take(e->kernel, c, why);
 	if (!g)
 		return -errno;
@@ -218,6 +223,7 @@ static int prepare(struct engine *e, struct sa_pair *p, const struct engine_chil
 	kp->group = g;
 	kp->cpi[HALF_IN] = c->cpi_in;
 	kp->cpi[HALF_OUT] = c->cpi_out;
+	kp->around = c->mode == CONF_MODE_TRANSPORT || c->cpi_in;
 	kp->own_routes = kernel_own_routes(c->conf);
 	kp->fwd_out = conf->fwd_out;
 	kp->mark_in_sa = conf->mark_in_sa;
@@ -228,6 +234,9 @@ static int prepare(struct engine *e, struct sa_pair *p, const struct engine_chil
 	kp->device = e->maps.ctl->xfrm_dev && !kp->own_routes && !kp->ifindex && !conf->fwd_out &&
 		     kp->offload.wish != XF_OFFLOAD_PACKET && kp->offload.wish != XF_OFFLOAD_AUTO;
 	kp->if_id[HALF_IN] = kp->device ? XS_XFRM_IF_ID(p->slot) : g->if_id_in;
+	/* Linux discards that behind the interface which collects metadata, and it takes all without one of their own. */
+	if (kp->around && e->maps.ctl->xfrm_dev && !g->if_id_in)
+		kp->if_id[HALF_IN] = XS_XFRM_TRANSPORT_IF_ID;
 	kp->if_id[HALF_OUT] = kp->device ? XS_XFRM_IF_ID(p->slot) : g->if_id_out;
 	return 0;
 }

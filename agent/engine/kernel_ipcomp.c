@@ -70,8 +70,9 @@ bool kernel_ipcomp_adopt(struct sa_pair *p, enum half_dir dir, const struct xfrm
 	    !addr_equal(&kp->at[dir].dst.ip, &sa->spec.dst) || sa->spec.spi > UINT16_MAX)
 		return false;
 	/* Several pairs have this reqid while they replace each other; in device mode the slot tells. */
-	if (if_id >= CONF_CHOSEN_FIRST && if_id <= CONF_CHOSEN_LAST && if_id != XS_XFRM_IF_ID(p->slot))
+	if (dir == HALF_OUT && if_id >= CONF_CHOSEN_FIRST && if_id <= CONF_CHOSEN_LAST && if_id != XS_XFRM_IF_ID(p->slot))
 		return false;
 	kp->cpi[dir] = (uint16_t)sa->spec.spi;
+	kp->around = true;
 	return true;
 }

@@ -53,7 +53,7 @@ int kernel_move(struct engine *e, struct sa_pair *p, enum half_dir dir)
 	struct moving m = {.k = e->kernel, .p = p, .dir = dir};
 	int err;
 
-	if (!e->kernel->probe.has[XF_MIGRATE] || p->kernel->cpi[dir] || !p->kernel->device || !p->kernel->group)
+	if (!e->kernel->probe.has[XF_MIGRATE] || p->kernel->around || !p->kernel->device || !p->kernel->group)
 		return -EOPNOTSUPP;
 	kernel_endpoints(&p->half[dir].row, &m.src, &m.dst);
 	err = kernel_policies_each(p, dir, move_one, &m);

@@ -338,7 +338,7 @@ int kernel_policies_add(struct kernel_engine *k, struct sa_pair *p, enum half_di
 	struct adding a = {.k = k, .p = p, .half = half, .w = w, .why = why};
 	int err = 0;
 
-	if (p->kernel->device) {
+	if (p->kernel->device && !(half == HALF_IN && p->kernel->around)) {
 		p->kernel->at[half].policies = true;
 		err = kernel_policies_each(p, half, add_one, &a);
 	} else if (half == HALF_IN) {

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# AH (RFC 4302), which the kernel engine does, with a strongSwan whose kernel does it: tunnels of several suites, each
-# called, rekeyed and ended from either side; what crosses the wire is AH, as `xdpsec decode` reads it.
+# AH (RFC 4302), which the kernel engine does, with a strongSwan whose kernel does it: tunnels of several suites and transport
+# mode, each called, rekeyed and ended from either side; what crosses the wire is AH, as `xdpsec decode` reads it.
 . "$(dirname "$0")/../lib.sh"
 needs_guest
 swan_available || skip "strongSwan is not installed"
@@ -67,6 +67,21 @@ sha256
 sha512-esn
 sha384-sha1
 LIST
+
+ping_gateways() {
+    eventually 5 "$1: ping" nsx $US ping -q -n -c 2 -i 0.05 -W 2 "$(lab_addr $THEM)"
+    eventually 5 "$1: ping back" nsx $THEM ping -q -n -c 2 -i 0.05 -W 2 "$(lab_addr $US)"
+}
+here=$(lab_addr $US)/32 there=$(lab_addr $THEM)/32
+set_ah "transport" 'child=mode = transport' esp=sha256 "localts=$here" "remotets=$there" -- \
+    'child=mode = transport' esp=sha256 "localts=$there" "remotets=$here"
+for caller in we they; do
+    ${caller}_call "transport"
+    check "transport: AH in our kernel" has $US 'proto ah .*mode transport' 2
+    crosses "transport" ping_gateways
+    both_rekey "transport" ping_gateways
+    ${caller}_end "transport"
+done
 
 # a peer that wants ESP meets none of it
 set_ah "ESP there" esp=sha256

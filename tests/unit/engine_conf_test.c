@@ -211,12 +211,6 @@ static void engine_of_both_files(void **state)
 	c = good(CHILD(""));
 	assert_int_equal(conf_check_engines(c, GW_ENGINE_DATAPLANE, &err), 0);
 	conf_free(c);
-	c = good(CHILD("ipcomp = yes"));
-	assert_int_equal(conf_check_engines(c, GW_ENGINE_AUTO, &err), -EINVAL);
-	assert_string_equal(settings_error_str(&err, buf, sizeof(buf)),
-			    "s.conf:1: connections.gw.children.net: ipcomp is not supported yet: packets too small "
-			    "to be compressed would be lost on receipt");
-	conf_free(c);
 }
 
 int main(void)

@@ -109,7 +109,8 @@ static void test_spi_free(struct engine *e, struct engine_sa sa)
 
 static size_t key_copy(uint8_t out[64], const struct secret *encr, const struct secret *integ)
 {
-	memcpy(out, encr->p, encr->n);
+	if (encr->n)
+		memcpy(out, encr->p, encr->n);
 	if (integ->n)
 		memcpy(out + encr->n, integ->p, integ->n);
 	return encr->n + integ->n;
