@@ -116,13 +116,22 @@ int orphans_load(struct engine *e)
 	return 0;
 }
 
+/* Who a pair is for. An agent that was killed between its two rows leaves the inbound one alone. */
+static const struct xs_sa *named(const struct sa_pair *p, const uint8_t **peer)
+{
+	const struct xs_sa *out = &p->half[HALF_OUT].row, *in = &p->half[HALF_IN].row;
+
+	*peer = p->half[HALF_OUT].rows ? out->dst.b : in->src.b;
+	return p->half[HALF_OUT].rows ? out : in;
+}
+
 static bool same_child(const struct sa_pair *a, const struct sa_pair *b)
 {
-	const struct xs_sa *x = &a->half[HALF_OUT].row, *y = &b->half[HALF_OUT].row;
+	const uint8_t *peer_a, *peer_b;
+	const struct xs_sa *x = named(a, &peer_a), *y = named(b, &peer_b);
 
-	return !memcmp(x->conn, y->conn, sizeof(x->conn)) &&
-	       !memcmp(x->child, y->child, sizeof(x->child)) &&
-	       !memcmp(&x->dst, &y->dst, sizeof(x->dst));
+	return !memcmp(x->conn, y->conn, sizeof(x->conn)) && !memcmp(x->child, y->child, sizeof(x->child)) &&
+	       !memcmp(peer_a, peer_b, sizeof(x->dst));
 }
 
 void orphans_replaced(struct engine *e, const struct sa_pair *by, struct sa_pair *owner_before)
