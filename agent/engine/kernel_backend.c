@@ -38,11 +38,16 @@ static bool ready(const struct engine *e)
 	return e->kernel != NULL;
 }
 
-static bool has_alg(const struct engine *e, unsigned int type, unsigned int id, unsigned int bits)
+static bool has_alg(const struct engine *e, unsigned int type, unsigned int id, unsigned int bits,
+		    char why[ENGINE_WHY_MAX])
 {
 	const struct alg *a = id ? alg_find(type, id, bits) : NULL;
 
-	return !id || (a && e->kernel->probe.alg[alg_index(a)]);
+	if (!id || (a && e->kernel->probe.alg[alg_index(a)]))
+		return true;
+	snprintf(why, ENGINE_WHY_MAX, "this kernel lacks %s%s%s", a ? a->name : "its algorithms",
+		 a && a->xfrm ? ", it has no " : "", a && a->xfrm ? a->xfrm : "");
+	return false;
 }
 
 static bool able(const struct engine *e, const struct child_suite *s, char why[ENGINE_WHY_MAX])
@@ -51,10 +56,7 @@ static bool able(const struct engine *e, const struct child_suite *s, char why[E
 		snprintf(why, ENGINE_WHY_MAX, "%s", e->kernel->probe.why_not[XF_AH]);
 		return false;
 	}
-	if (has_alg(e, IKE_T_ENCR, s->encr, s->encr_bits) && has_alg(e, IKE_T_INTEG, s->integ, 0))
-		return true;
-	snprintf(why, ENGINE_WHY_MAX, "this kernel lacks its algorithms");
-	return false;
+	return has_alg(e, IKE_T_ENCR, s->encr, s->encr_bits, why) && has_alg(e, IKE_T_INTEG, s->integ, 0, why);
 }
 
 /* ---- an SA's words ---------------------------------------------------------------------------------- */

@@ -114,21 +114,26 @@ static uint16_t worker_of(const struct engine *e, uint32_t slot)
 }
 
 /* Until it has told what it can, it is taken to be able: what it cannot it refuses. */
-static bool does(const struct plane_info *info, unsigned int type, unsigned int id, unsigned int bits)
+static bool does(const struct plane_info *info, unsigned int type, unsigned int id, unsigned int bits,
+		 char why[ENGINE_WHY_MAX])
 {
 	const struct alg *a = id ? alg_find(type, id, bits) : NULL;
 
-	return !id || (a && info->engine[alg_index(a)]);
+	if (!id || (a && info->engine[alg_index(a)]))
+		return true;
+	snprintf(why, ENGINE_WHY_MAX, "the dataplane lacks %s", a ? a->name : "its algorithms");
+	return false;
 }
 
 static bool able(const struct engine *e, const struct child_suite *s, char why[ENGINE_WHY_MAX])
 {
 	const struct plane_info *info = plane_client_info(e->plane);
 
-	if (!s->ah && (!info || (does(info, IKE_T_ENCR, s->encr, s->encr_bits) && does(info, IKE_T_INTEG, s->integ, 0))))
-		return true;
-	snprintf(why, ENGINE_WHY_MAX, s->ah ? "the dataplane has no AH" : "the dataplane lacks its algorithms");
-	return false;
+	if (s->ah) {
+		snprintf(why, ENGINE_WHY_MAX, "the dataplane has no AH");
+		return false;
+	}
+	return !info || (does(info, IKE_T_ENCR, s->encr, s->encr_bits, why) && does(info, IKE_T_INTEG, s->integ, 0, why));
 }
 
 static void fill_row(struct engine *e, const struct sa_pair *p, enum half_dir dir, struct xs_sa *row)

@@ -103,7 +103,8 @@ static int take_slot(struct agent *a, struct child_nego *n, const struct child_s
 		return why->error;
 	err = a->core->parts->spi_alloc(a->engine, &n->slot, &n->spi_in);
 	if (err < 0)
-		return outcome_set(why, err, "no free SA slot: %s", strerror(-err));
+		return outcome_set(why, err, "no free SA slot: %s",
+				   err == -ENOSPC ? "all sa_slots of xdpsec.conf are taken, or were just now" : strerror(-err));
 	n->have_slot = true;
 	return 0;
 }
@@ -148,15 +149,17 @@ int nego_offer(struct ike_sa *ike, struct child_nego *n, const struct child_sa *
 	       struct outcome *why)
 {
 	struct agent *a = ike->agent;
+	struct proposals able;
 	uint8_t spi[4];
 
-	if (ah_meets_nat(ike, n->conf, why) || (!n->have_slot && take_slot(a, n, NULL, why) < 0))
+	if (ah_meets_nat(ike, n->conf, why) || (!n->have_slot && take_slot(a, n, NULL, why) < 0) ||
+	    nego_able(ike, n, &able, why) < 0)
 		return why->error;
 	if (!n->offer)
 		n->offer = malloc(sizeof(*n->offer));
 	if (!n->offer)
 		return outcome_set(why, -ENOMEM, "no memory");
-	proposals_prepare(n->conf->proposals, spi_bytes(n->spi_in, spi).p, 4, first, n->offer);
+	proposals_prepare(&able, spi_bytes(n->spi_in, spi).p, 4, first, n->offer);
 	/* RFC 7296 2.9.2: a rekey asks for what is in use. */
 	if (old) {
 		ts_list_copy(&n->ts_local, old->ts_local);
@@ -379,6 +382,7 @@ static void log_no_proposal(struct ike_sa *ike, const struct child_nego *n, cons
 uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_msg *msg,
 		     const struct child_sa *old, bool first)
 {
+	struct proposals able;
 	struct outcome why;
 
 	if (!msg_has(msg, IKE_PL_SA) || !msg_has(msg, IKE_PL_TSI) || !msg_has(msg, IKE_PL_TSR))
@@ -405,7 +409,12 @@ uint16_t nego_accept(struct ike_sa *ike, struct child_nego *n, const struct ike_
 		ike_log_group(ike, LOG_CHILD, 0, "refusing a CHILD_SA: %s", why.text);
 		return N_NO_PROPOSAL_CHOSEN;
 	}
-	if (proposal_select(n->conf->proposals, &msg->sa, true, first, &n->chosen) < 0 || take_chosen(n) < 0) {
+	if (nego_able(ike, n, &able, &why) < 0) {
+		core_count(ike->agent, no_proposal);
+		ike_log_group(ike, LOG_CHILD, 0, "refusing CHILD_SA %s: %s", n->conf->name, why.text);
+		return N_NO_PROPOSAL_CHOSEN;
+	}
+	if (proposal_select(&able, &msg->sa, true, first, &n->chosen) < 0 || take_chosen(n) < 0) {
 		core_count(ike->agent, no_proposal);
 		log_no_proposal(ike, n, msg);
 		return N_NO_PROPOSAL_CHOSEN;
@@ -564,6 +573,7 @@ void nego_install(struct ike_sa *ike, struct child_nego *n, nego_done_fn done)
 
 	n->done = done;
 	if (!n->have_slot && take_slot(a, n, &n->suite, &why) < 0) {
+		ike_log_group(ike, LOG_CHILD, 0, "CHILD_SA %s: %s", n->conf->name, why.text);
 		install_end(ike, n, why.error);
 		return;
 	}

@@ -464,6 +464,11 @@ struct ike_sa *connect_new(struct agent *a, struct conn_conf *conn, uint32_t att
 /* Is there an engine for this child, with these algorithms (NULL: not known yet)? -ENOTCONN: not yet. */
 bool engine_usable(const struct agent *a, const char *conn, const struct child_conf *conf,
 		   const struct child_suite *suite, struct outcome *why);
+/* able.c: the child's proposals less what its engine lacks, which `why` then names; -EOPNOTSUPP: nothing is left. */
+int proposals_able(const struct agent *a, const char *conn, const struct child_conf *conf, struct proposals *out,
+		   struct outcome *why);
+/* The same, with a line in the log for what is left out. */
+int nego_able(struct ike_sa *ike, const struct child_nego *n, struct proposals *out, struct outcome *why);
 bool child_traps(const struct child_conf *conf);
 /* What was closed until it would be up again opens. */
 void held_release(struct agent *a);

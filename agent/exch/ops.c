@@ -103,6 +103,7 @@ int child_initiate(struct agent *a, struct conn_conf *conn, const struct child_c
 {
 	struct child_sa *up = up_for(a, conn->name, conf->name, trigger);
 	const struct conn_sas *of;
+	struct proposals able;
 	struct ike_sa *ike;
 	struct task *t;
 
@@ -110,8 +111,9 @@ int child_initiate(struct agent *a, struct conn_conf *conn, const struct child_c
 		outcome_set(o, 0, "CHILD_SA %s{%u} is established already", conf->name, up->id);
 		return -EALREADY;
 	}
-	if (!engine_usable(a, conn->name, conf, NULL, o))
+	if (!engine_usable(a, conn->name, conf, NULL, o) || proposals_able(a, conn->name, conf, &able, o) < 0)
 		return o->error;
+	outcome_set(o, 0, "%s", "");
 	of = conn_sas_find(a, conn->name);
 	for (ike = of ? TAILQ_FIRST(&of->list) : NULL; ike; ike = TAILQ_NEXT(ike, in_conn)) {
 		t = task_find_create(ike, conf->name);

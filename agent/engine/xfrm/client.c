@@ -355,7 +355,7 @@ struct xfrm_client *xfrm_client_new(struct event_base *base, const struct xfrm_c
 	if (!r)
 		return c;
 	snprintf(err, errlen, "the kernel's IPsec: %s%s", strerror(-r),
-		 r == -EPERM		 ? ": CAP_NET_ADMIN is needed"
+		 r == -EPERM		 ? ": CAP_NET_ADMIN is needed (CapabilityBoundingSet)"
 		 : r == -EPROTONOSUPPORT ? ": no XFRM netlink (modprobe xfrm_user)"
 					 : "");
 	xfrm_client_free(c);
