@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "pair.h"
+#include "kernel.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -80,9 +80,11 @@ int engine_activate(struct engine *e, struct engine_sa sa, const struct engine_c
 	if (!pair_classified(p)) {
 		int err = p->backend->in_force(e, p);
 
-		if (!err)
-			orphans_replaced(e, p, NULL);
-		return err;
+		if (err)
+			return err;
+		kernel_trap_release(e->kernel, c->conn, c->child);
+		orphans_replaced(e, p, NULL);
+		return 0;
 	}
 	s = set_in_force(e, p, c);
 	if (!s)
@@ -106,6 +108,8 @@ void engine_remove(struct engine *e, struct engine_sa sa, bool trap)
 
 	if (!p)
 		return;
+	if (trap && !pair_classified(p))
+		kernel_trap_hold(e->kernel, p);
 	pair_leave_set(e, p, trap);
 	pair_go(e, p);
 }
@@ -154,6 +158,11 @@ int engine_trap(struct engine *e, const struct conn_conf *conn, const struct chi
 	err = policy_rows_make(local, remote, action, child->priority, &names, &rows);
 	if (err)
 		return err;
+	if (action == XS_TRAP && kernel_own_routes(child)) {
+		err = kernel_trap_put(e, conn, child, &rows);
+		policy_rows_free(&rows);
+		return err;
+	}
 	s = policies_find(e->policies, &names, &rows);
 	if (!s) {
 		s = policies_add(e->policies, &names, &rows, action, 0);
@@ -201,5 +210,6 @@ int engine_untrap(struct engine *e, const char *conn, const char *child)
 	policy_name(u.key.conn, conn);
 	policy_name(u.key.child, child);
 	policies_each(e->policies, untrap_set, &u);
+	u.found += kernel_trap_drop(e, conn, child);
 	return u.found ? 0 : -ENOENT;
 }

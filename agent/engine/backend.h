@@ -9,6 +9,7 @@
  * by install_answered and removal_answered (install.c, pair.c), each exactly once.
  */
 struct engine;
+struct policy_rows;
 struct sa_pair;
 
 enum half_dir { HALF_IN, HALF_OUT };
@@ -80,6 +81,12 @@ int plane_backend_open(struct engine *e, const struct gateway_conf *gw);
  * orphans_load. 0 or -ENOMEM. */
 int kernel_backend_open(struct engine *e);
 void kernel_backend_close(struct engine *e);
+/* kernel_traps.c: traps of children that the user's own marks or interface ids choose, and that have no rows. */
+bool kernel_own_routes(const struct child_conf *c);
+int kernel_trap_put(struct engine *e, const struct conn_conf *conn, const struct child_conf *child,
+		    const struct policy_rows *rows);
+/* How many went. */
+unsigned int kernel_trap_drop(struct engine *e, const char *conn, const char *child);
 
 /* choice.c: who takes this Child SA. 0, or as engine_pick. */
 struct engine_choice {

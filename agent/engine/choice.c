@@ -41,6 +41,11 @@ static int the_kernel(struct engine *e, const struct engine_want *w, enum engine
 {
 	const char *need = child_needs_kernel(w->conf);
 
+	if (kernel_backend.ready(e) && w->conf->kernel.ipcomp && !e->kernel->probe.has[XF_IPCOMP]) {
+		snprintf(why, ENGINE_WHY_MAX, "child %s wants ipcomp, but %.120s", w->conf->name,
+			 e->kernel->probe.why_not[XF_IPCOMP]);
+		return -EOPNOTSUPP;
+	}
 	if (kernel_backend.ready(e))
 		return only(e, &kernel_backend, w, reason, out, why);
 	if (reason == ENGINE_WHY_NEEDED)
@@ -144,7 +149,7 @@ int engine_info_get(struct engine *e, struct engine_sa sa, struct engine_info *o
 		return -ENOENT;
 	c = (struct engine_choice){.backend = p->backend, .why = p->why};
 	*out = (struct engine_info){.engine = p->backend->name, .reqid = p->half[HALF_IN].row.reqid};
-	reason(&c, NULL, out->why);
+	reason(&c, p->need, out->why);
 	if (!k)
 		return 0;
 	out->offload = p->half[HALF_OUT].row.engine == XS_ENGINE_OFFLOAD;

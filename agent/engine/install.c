@@ -153,6 +153,7 @@ static int choose(struct engine *e, struct sa_pair *p, const struct engine_child
 	if (!err) {
 		p->backend = choice.backend;
 		p->why = choice.why;
+		p->need = child_needs_kernel(c->conf);
 	} else if (err != -ENOTCONN) {
 		log_limited(&e->refused_budget, LOG_CHILD, 0, "CHILD_SA %s: %s", c->child, why);
 	}

@@ -26,6 +26,7 @@ TAILQ_HEAD(kernel_claims, kernel_claim);
 struct kernel_group {
 	struct policy_set_key key;
 	UT_hash_handle hh, by_reqid;
+	char conn[CONF_NAME_MAX], child[CONF_NAME_MAX];
 	unsigned int pairs;
 	bool listed; /* found by its key and reqid */
 	uint32_t reqid;
@@ -67,13 +68,28 @@ struct kernel_policy {
 
 struct kernel_claim {
 	struct kernel_policy *policy;
-	struct sa_pair *p;
+	struct sa_pair *p;	  /* NULL: a trap's */
+	struct kernel_trap *trap;
 	enum half_dir half;
 	uint32_t priority;
 	bool bare; /* without templates: policies_fwd_out */
 	uint64_t tag; /* of the request that asked for it */
 	TAILQ_ENTRY(kernel_claim) of_policy, of_pair;
 };
+
+/*
+ * Closed while there is no SA, where the classifier has no rows (kernel_own_routes): OUT policies whose SA nobody has.
+ * They lie below those of pairs, and a packet that meets them raises an acquire.
+ */
+struct kernel_trap {
+	char conn[CONF_NAME_MAX], child[CONF_NAME_MAX];
+	bool held; /* nobody configured it: until the next SA is in force */
+	uint32_t reqid;
+	uint8_t proto;
+	struct kernel_claims claims;
+	TAILQ_ENTRY(kernel_trap) next;
+};
+TAILQ_HEAD(kernel_traps, kernel_trap);
 
 struct kernel_answer;
 TAILQ_HEAD(kernel_answers, kernel_answer);
@@ -84,6 +100,7 @@ struct kernel_engine {
 	struct xfrm_probe probe;
 	struct kernel_group *groups, *by_reqid;
 	struct kernel_policy *policies;
+	struct kernel_traps traps;
 	uint32_t next_reqid, next_unique;
 	unsigned int waiting;	       /* answers that are due */
 	bool flushing;		       /* answers come from under a call: kept until the loop's next turn */
@@ -98,7 +115,6 @@ struct kernel_engine {
 /* Sends what is queued; what is answered to back end and engine comes from the loop's next turn. */
 void kernel_flush(struct kernel_engine *k);
 void kernel_endpoints(const struct xs_sa *row, struct endpoint *src, struct endpoint *dst);
-bool kernel_own_routes(const struct child_conf *c);
 struct kernel_pair *kernel_pair_new(struct sa_pair *p); /* NULL: no memory */
 /* Our memory of a pair; the kernel is not asked. */
 void kernel_pair_free(struct kernel_engine *k, struct sa_pair *p);
@@ -122,6 +138,8 @@ bool kernel_ipcomp_adopt(struct sa_pair *p, enum half_dir dir, const struct xfrm
 /* The group of a child's selectors, with one pair more. NULL, errno and words in `why`. */
 struct kernel_group *kernel_group_take(struct kernel_engine *k, const struct engine_child *c, char why[KERNEL_WHY_MAX]);
 void kernel_group_drop(struct kernel_engine *k, struct kernel_group *g);
+/* One of our choice that nobody has. */
+uint32_t kernel_reqid_new(struct kernel_engine *k);
 /* Is it of our range, or a live group's? */
 bool kernel_reqid_ours(const struct kernel_engine *k, uint32_t reqid);
 
@@ -154,7 +172,23 @@ void kernel_policy_id(const struct xfrm_policy_spec *s, struct xfrm_policy_id *i
 typedef int (*kernel_spec_fn)(void *ctx, const struct xfrm_policy_spec *s);
 int kernel_policies_each(const struct sa_pair *p, enum half_dir half, kernel_spec_fn fn, void *ctx);
 
-/* ---- kernel_move.c ---- */
+/* A trap's claim on a policy of this id, below all others; -ENOMEM. And the end of any claim. */
+int kernel_trap_claim(struct kernel_engine *k, struct kernel_trap *t, const struct xfrm_policy_spec *s);
+void kernel_claim_drop(struct kernel_engine *k, struct kernel_claim *c);
+void kernel_claim_forget(struct kernel_engine *k, struct kernel_claim *c);
+void kernel_trap_restore(struct kernel_engine *k, struct kernel_trap *t);
+/* The trap that this policy belongs to now, or NULL. */
+const struct kernel_trap *kernel_policy_trap(struct kernel_engine *k, const struct xfrm_policy_spec *s);
+
+/* ---- kernel_traps.c ---- */
+void kernel_traps_free(struct kernel_engine *k);
+/* The end of a pair whose selectors are to stay closed; it is there still. */
+void kernel_trap_hold(struct kernel_engine *k, const struct sa_pair *p);
+/* A pair of that child is in force. */
+void kernel_trap_release(struct kernel_engine *k, const char *conn, const char *child);
+
+/* ---- kernel_stat.c, kernel_move.c ---- */
+void kernel_stat(struct engine *e, struct sa_pair *p, struct engine_stat *out);
 int kernel_move(struct engine *e, struct sa_pair *p, enum half_dir dir);
 
 /* ---- kernel_events.c ---- */

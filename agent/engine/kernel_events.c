@@ -215,6 +215,10 @@ static void compare_states(struct kernel_engine *k)
 
 static void restore_policies(struct kernel_engine *k)
 {
+	struct kernel_trap *t;
+
+	TAILQ_FOREACH(t, &k->traps, next)
+		kernel_trap_restore(k, t);
 	for (uint32_t i = 1; k->e->n_pairs && i < k->e->maps.sa_slots; i++)
 		if (kernel_pair_at(k->e, i))
 			kernel_policies_restore(k, k->e->pair[i]);
@@ -257,13 +261,43 @@ static void sa_gone(struct kernel_engine *k, const struct xfrm_event *ev)
 
 static void policy_gone(struct kernel_engine *k, const struct xfrm_event *ev)
 {
+	const struct xfrm_policy_spec spec = {.dir = ev->policy.id.dir, .sel = ev->policy.id.sel,
+					      .if_id = ev->policy.id.if_id, .mark = ev->policy.id.mark};
+	const struct kernel_trap *t = kernel_policy_trap(k, &spec);
 	struct sa_pair *p = kernel_policy_pair(k, &ev->policy.id);
 
+	if (t) {
+		log_limited(&k->budget, LOG_KERNEL, 0, "somebody deleted the trap of CHILD_SA %s from the kernel: put back",
+			    t->child);
+		resync(k, false, true);
+	}
 	if (!p)
 		return;
 	log_limited(&k->budget, LOG_KERNEL, 0, "somebody deleted a policy of CHILD_SA %s from the kernel: put back",
 		    p->half[HALF_IN].row.child);
 	kernel_policies_restore(k, p);
+}
+
+/* A packet met a trap of the kernel's own: true. */
+static bool acquire(struct kernel_engine *k, const struct xfrm_event *ev)
+{
+	const struct kernel_trap *t = kernel_policy_trap(k, &ev->acquire.policy);
+	const struct xf_selector *s = &ev->acquire.sel;
+	struct engine_event out = {.kind = ENGINE_ACQUIRE};
+
+	if (!t)
+		return false;
+	addr_to_mapped(&s->src, out.tuple.src.b);
+	addr_to_mapped(&s->dst, out.tuple.dst.b);
+	out.tuple.protocol = s->protocol;
+	out.tuple.sport = s->sport;
+	out.tuple.dport = s->dport;
+	out.tuple.flags = (uint8_t)((s->src.family == 6 ? XS_TUPLE_V6 : 0) |
+				    (s->sport_mask || s->dport_mask ? 0 : XS_TUPLE_NO_PORTS));
+	memcpy(out.conn, t->conn, sizeof(out.conn));
+	memcpy(out.child, t->child, sizeof(out.child));
+	engine_tell(k->e, &out);
+	return true;
 }
 
 void kernel_event(void *ctx, const struct xfrm_event *ev)
@@ -272,6 +306,8 @@ void kernel_event(void *ctx, const struct xfrm_event *ev)
 
 	switch (ev->kind) {
 	case XF_EV_ACQUIRE:
+		if (acquire(k, ev))
+			return;
 		/* Ours have an SA always, or nothing leads to them: somebody took it away. */
 		if (kernel_reqid_ours(k, ev->acquire.policy.tmpl[0].reqid) || kernel_device_pair(k, ev->acquire.policy.if_id))
 			resync(k, true, false);

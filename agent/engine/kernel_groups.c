@@ -47,7 +47,7 @@ static bool inherited_has(const struct engine *e, uint32_t reqid)
 	return false;
 }
 
-static uint32_t reqid_choose(struct kernel_engine *k)
+uint32_t kernel_reqid_new(struct kernel_engine *k)
 {
 	struct kernel_group *g;
 	uint32_t reqid;
@@ -145,10 +145,12 @@ static struct kernel_group *group_new(struct kernel_engine *k, const struct engi
 		return NULL;
 	}
 	g->key = policy_key(names, out);
+	snprintf(g->conn, sizeof(g->conn), "%s", names->conn);
+	snprintf(g->child, sizeof(g->child), "%s", names->child);
 	fill_ids(k, g, &c->conf->kernel);
 	g->reqid = c->conf->reqid ? c->conf->reqid : reqid_inherited(k, names, out);
 	if (!g->reqid)
-		g->reqid = reqid_choose(k);
+		g->reqid = kernel_reqid_new(k);
 	g->listed = true;
 	HASH_ADD(hh, k->groups, key, sizeof(g->key), g);
 	if (!c->conf->reqid)

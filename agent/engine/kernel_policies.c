@@ -173,10 +173,24 @@ static int del_one(void *ctx, const struct xfrm_policy_spec *s)
 }
 
 /* ---- claims ---------------------------------------------------------------------------------------- */
+static void trap_spec(const struct kernel_claim *c, struct xfrm_policy_spec *s)
+{
+	const struct xfrm_policy_id *id = &c->policy->id;
+
+	/* transport mode wants no endpoints, which may not be known yet */
+	*s = (struct xfrm_policy_spec){.dir = id->dir, .sel = id->sel, .action = XF_ALLOW, .priority = c->priority,
+				       .if_id = id->if_id, .mark = id->mark, .n_tmpl = 1};
+	s->tmpl[0] = (struct xfrm_tmpl){.proto = c->trap->proto, .mode = XF_TRANSPORT, .reqid = c->trap->reqid};
+}
+
 static void claim_spec(const struct kernel_claim *c, struct xfrm_policy_spec *s)
 {
 	const struct kernel_selector sel = {.sel = c->policy->id.sel, .priority = c->priority};
 
+	if (c->trap) {
+		trap_spec(c, s);
+		return;
+	}
 	fill_spec(c->p, c->half, c->policy->id.dir, &sel, s);
 	s->sel.ifindex = c->policy->id.sel.ifindex;
 	/* an earlier agent's have what was found */
@@ -207,8 +221,8 @@ static struct kernel_policy *policy_of(struct kernel_engine *k, const struct xfr
 	return kp;
 }
 
-static struct kernel_claim *claim_new(struct kernel_engine *k, struct sa_pair *p, enum half_dir half,
-				      const struct xfrm_policy_spec *s)
+/* Of the policy that this names, known or new; on nobody's lists yet. */
+static struct kernel_claim *claim_alloc(struct kernel_engine *k, const struct xfrm_policy_spec *s)
 {
 	struct kernel_claim *c = calloc(1, sizeof(*c));
 	struct xfrm_policy_id id;
@@ -227,17 +241,27 @@ static struct kernel_claim *claim_new(struct kernel_engine *k, struct sa_pair *p
 		TAILQ_INIT(&c->policy->claims);
 		HASH_ADD(hh, k->policies, id, sizeof(id), c->policy);
 	}
-	c->p = p;
-	c->half = half;
 	c->priority = s->priority;
 	c->bare = !s->n_tmpl;
+	return c;
+}
+
+static struct kernel_claim *claim_new(struct kernel_engine *k, struct sa_pair *p, enum half_dir half,
+				      const struct xfrm_policy_spec *s)
+{
+	struct kernel_claim *c = claim_alloc(k, s);
+
+	if (!c)
+		return NULL;
+	c->p = p;
+	c->half = half;
 	TAILQ_INSERT_HEAD(&c->policy->claims, c, of_policy);
 	TAILQ_INSERT_TAIL(&p->kernel->claims[half], c, of_pair);
 	return c;
 }
 
 /* The policy goes to the one that wanted it before, or goes. */
-static void claim_drop(struct kernel_engine *k, struct kernel_claim *c)
+void kernel_claim_drop(struct kernel_engine *k, struct kernel_claim *c)
 {
 	struct kernel_policy *kp = c->policy;
 	bool first = TAILQ_FIRST(&kp->claims) == c;
@@ -246,7 +270,7 @@ static void claim_drop(struct kernel_engine *k, struct kernel_claim *c)
 
 	claim_spec(c, &was);
 	TAILQ_REMOVE(&kp->claims, c, of_policy);
-	TAILQ_REMOVE(&c->p->kernel->claims[c->half], c, of_pair);
+	TAILQ_REMOVE(c->trap ? &c->trap->claims : &c->p->kernel->claims[c->half], c, of_pair);
 	free(c);
 	next = TAILQ_FIRST(&kp->claims);
 	if (next && first && !kp->foreign) {
@@ -260,6 +284,35 @@ static void claim_drop(struct kernel_engine *k, struct kernel_claim *c)
 		xfrm_policy_del(k->client, &kp->id, &kernel_nobody);
 	HASH_DEL(k->policies, kp);
 	free(kp);
+}
+
+int kernel_trap_claim(struct kernel_engine *k, struct kernel_trap *t, const struct xfrm_policy_spec *s)
+{
+	struct kernel_claim *c = claim_alloc(k, s);
+	struct xfrm_policy_spec mine;
+	bool alone;
+
+	if (!c)
+		return -ENOMEM;
+	alone = TAILQ_EMPTY(&c->policy->claims);
+	c->trap = t;
+	c->half = HALF_OUT;
+	TAILQ_INSERT_TAIL(&c->policy->claims, c, of_policy);
+	TAILQ_INSERT_TAIL(&t->claims, c, of_pair);
+	if (!alone)
+		return 0;
+	claim_spec(c, &mine);
+	return xfrm_policy_add(k->client, &mine, NULL, NULL);
+}
+
+const struct kernel_trap *kernel_policy_trap(struct kernel_engine *k, const struct xfrm_policy_spec *s)
+{
+	const struct kernel_policy *kp;
+	struct xfrm_policy_id id;
+
+	kernel_policy_id(s, &id);
+	kp = policy_of(k, &id);
+	return kp ? TAILQ_FIRST(&kp->claims)->trap : NULL;
 }
 
 static struct kernel_claim *claim_find(const struct sa_pair *p, enum half_dir half, const struct kernel_policy *of)
@@ -300,7 +353,7 @@ static int claim_one(void *ctx, const struct xfrm_policy_spec *s)
 		return -ENOMEM;
 	if (before && same_wish(&was, s))
 		return 0;
-	if (before && before->p->kernel->group != a->p->kernel->group && before->p->kernel->group && s->n_tmpl)
+	if (before && before->p && before->p->kernel->group != a->p->kernel->group && before->p->kernel->group && s->n_tmpl)
 		log_limited(&a->k->budget, LOG_KERNEL, 1, "the kernel's policy of %s serves %s from now on: same selectors",
 			    before->p->half[a->half].row.child, a->p->half[a->half].row.child);
 	c->tag = a->w.tag;
@@ -353,7 +406,7 @@ void kernel_policies_del(struct kernel_engine *k, struct sa_pair *p, enum half_d
 	struct kernel_claim *c;
 
 	while ((c = TAILQ_FIRST(&p->kernel->claims[half])))
-		claim_drop(k, c);
+		kernel_claim_drop(k, c);
 	if (!p->kernel->at[half].policies)
 		return;
 	p->kernel->at[half].policies = false;
@@ -405,7 +458,7 @@ void kernel_policies_withdraw(struct kernel_engine *k, struct sa_pair *p)
 	struct kernel_claim *c;
 
 	while ((c = TAILQ_FIRST(&p->kernel->claims[HALF_OUT])))
-		claim_drop(k, c);
+		kernel_claim_drop(k, c);
 }
 
 void kernel_policy_foreign(struct sa_pair *p, enum half_dir half, uint64_t tag)
@@ -421,6 +474,19 @@ int kernel_policy_adopt(struct kernel_engine *k, struct sa_pair *p, enum half_di
 			const struct xfrm_policy_spec *spec)
 {
 	return claim_new(k, p, half, spec) ? 0 : -ENOMEM;
+}
+
+void kernel_trap_restore(struct kernel_engine *k, struct kernel_trap *t)
+{
+	struct kernel_claim *c;
+	struct xfrm_policy_spec s;
+
+	TAILQ_FOREACH(c, &t->claims, of_pair) {
+		if (TAILQ_FIRST(&c->policy->claims) != c)
+			continue;
+		claim_spec(c, &s);
+		put_one(k, &s);
+	}
 }
 
 void kernel_policies_restore(struct kernel_engine *k, struct sa_pair *p)
@@ -462,8 +528,19 @@ struct sa_pair *kernel_policy_pair(struct kernel_engine *k, const struct xfrm_po
 	kernel_policy_id(&as, &key);
 	kp = policy_of(k, &key);
 	if (kp)
-		return kp->foreign ? NULL : TAILQ_FIRST(&kp->claims)->p;
+		return kp->foreign ? NULL : TAILQ_FIRST(&kp->claims)->p; /* NULL: a trap's */
 	return kernel_device_pair(k, id->if_id);
+}
+
+void kernel_claim_forget(struct kernel_engine *k, struct kernel_claim *c)
+{
+	TAILQ_REMOVE(c->trap ? &c->trap->claims : &c->p->kernel->claims[c->half], c, of_pair);
+	TAILQ_REMOVE(&c->policy->claims, c, of_policy);
+	if (TAILQ_EMPTY(&c->policy->claims)) {
+		HASH_DEL(k->policies, c->policy);
+		free(c->policy);
+	}
+	free(c);
 }
 
 void kernel_claims_free(struct kernel_engine *k, struct sa_pair *p)
@@ -471,13 +548,6 @@ void kernel_claims_free(struct kernel_engine *k, struct sa_pair *p)
 	struct kernel_claim *c;
 
 	for (int half = HALF_IN; half <= HALF_OUT; half++)
-		while ((c = TAILQ_FIRST(&p->kernel->claims[half]))) {
-			TAILQ_REMOVE(&p->kernel->claims[half], c, of_pair);
-			TAILQ_REMOVE(&c->policy->claims, c, of_policy);
-			if (TAILQ_EMPTY(&c->policy->claims)) {
-				HASH_DEL(k->policies, c->policy);
-				free(c->policy);
-			}
-			free(c);
-		}
+		while ((c = TAILQ_FIRST(&p->kernel->claims[half])))
+			kernel_claim_forget(k, c);
 }

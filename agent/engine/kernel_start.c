@@ -304,6 +304,7 @@ int kernel_backend_open(struct engine *e)
 	k->budget = (struct log_budget)LOG_BUDGET_INIT;
 	TAILQ_INIT(&k->answers);
 	TAILQ_INIT(&k->under_way);
+	TAILQ_INIT(&k->traps);
 	e->kernel = k;
 	err = open_parts(k, e->kernel_why, sizeof(e->kernel_why));
 	if (err) {
@@ -328,6 +329,7 @@ void kernel_backend_close(struct engine *e)
 	for (uint32_t i = 1; e->n_pairs && i < e->maps.sa_slots; i++)
 		if (e->pair[i] && e->pair[i]->kernel)
 			kernel_pair_free(k, e->pair[i]);
+	kernel_traps_free(k);
 	kernel_answers_free(k);
 	if (k->resync)
 		event_free(k->resync);

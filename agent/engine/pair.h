@@ -35,6 +35,7 @@ struct sa_pair {
 	struct sa_half half[2]; /* by enum half_dir */
 	const struct engine_backend *backend;
 	enum engine_why why;	    /* it was chosen for */
+	const char *need;	    /* what only the kernel does of it, or NULL */
 	struct kernel_pair *kernel; /* the kernel back end's */
 	bool encap;
 	bool leaving;	    /* nobody's any more: goes when both halves are HALF_NONE */

@@ -30,7 +30,7 @@ kernel_up() {
 engine_of() { xd "$1" --json show sa | jq -r '[.[].children[]? | select(.state == "INSTALLED") | .engine][0]'; }
 engine_is() { [ "$(engine_of "$1")" = "$2" ]; }
 # SAs of ours
-kernel_sas() { [ "$(ip -n "$1" xfrm state | grep -c 'reqid 1476')" = "$2" ]; }
+kernel_sas() { [ "$(ip -n "$1" xfrm state | grep 'reqid 1476' | grep -vc 'spi 0x00000000')" = "$2" ]; }
 kernel_policies_are() { [ "$(ip -n "$1" xfrm policy | grep -c 'reqid 1476')" = "$2" ]; }
 by_device() { # ga yes
     local n
