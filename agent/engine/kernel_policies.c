@@ -415,6 +415,7 @@ void kernel_policies_del(struct kernel_engine *k, struct sa_pair *p, enum half_d
 
 struct switching {
 	struct kernel_engine *k;
+	struct sa_pair *p;
 	int error;
 	char text[XF_TEXT_MAX];
 };
@@ -424,7 +425,8 @@ static void on_switched(void *ctx, struct sa_ref ref, uint64_t tag, int error, c
 	struct switching *s = ctx;
 
 	(void)ref;
-	(void)tag;
+	if (error == -EEXIST)
+		kernel_policy_foreign(s->p, HALF_OUT, tag);
 	if (!error || s->error)
 		return;
 	s->error = error;
@@ -434,7 +436,7 @@ static void on_switched(void *ctx, struct sa_ref ref, uint64_t tag, int error, c
 /* At once: the store into the bundle, which comes next, must find them. */
 int kernel_policies_switch(struct kernel_engine *k, struct sa_pair *p)
 {
-	struct switching now = {.k = k};
+	struct switching now = {.k = k, .p = p};
 	char why[XF_TEXT_MAX] = "";
 	struct adding a = {.k = k, .p = p, .half = HALF_OUT, .why = why,
 			   .w = {.done = on_switched, .ctx = &now, .tag = 1}};
@@ -449,7 +451,9 @@ int kernel_policies_switch(struct kernel_engine *k, struct sa_pair *p)
 	if (!err)
 		return 0;
 	log_limited(&k->budget, LOG_KERNEL, 0, "the kernel refused policies of SA %08x: %s%s",
-		    p->half[HALF_OUT].row.spi, strerror(-err), err == -EEXIST ? ": another program has them" : "");
+		    p->half[HALF_OUT].row.spi, now.text[0] ? now.text : strerror(-err),
+		    err == -EEXIST ? ": another program has them" : "");
+	kernel_policies_withdraw(k, p);
 	return err;
 }
 

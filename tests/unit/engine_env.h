@@ -343,7 +343,7 @@ static inline int env_teardown(void **state)
 			skip();                                                                    \
 	} while (0)
 
-/* In main, before the tests: root, a mount namespace, and the object beside the test's own build. */
+/* In main, before the tests: root, namespaces of mounts and networks, and the object beside the test's own build. */
 static inline void env_init(const char *argv0)
 {
 	const char *slash = strrchr(argv0, '/');
@@ -354,7 +354,7 @@ static inline void env_init(const char *argv0)
 	libbpf_set_print(NULL);
 	if (secret_init(1 << 20) || crypt_init())
 		return;
-	if (geteuid() || access(env_object, R_OK) || unshare(CLONE_NEWNS))
+	if (geteuid() || access(env_object, R_OK) || unshare(CLONE_NEWNS | CLONE_NEWNET))
 		return;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return;
@@ -400,6 +400,7 @@ static inline void env_sa_init(struct env_sa *s, const char *conn, const char *r
 		.conn = conn,
 		.child = "net",
 		.conf = &env_child_conf,
+		.engine = CONF_ENGINE_DATAPLANE, /* wherever this runs */
 		.suite = &env_suite,
 		.local = {.port = 4500},
 		.remote = {.port = 4500},
