@@ -59,12 +59,12 @@ static void check_proposals(const struct proposals *p)
 {
 	check(p->n > 0 && p->n <= IKE_PROPOSALS_MAX);
 	for (unsigned int i = 0; i < p->n; i++)
-		check(proposal_find(&p->p[i], IKE_T_ENCR) != NULL);
+		check(proposal_find(&p->p[i], p->p[i].proto == IKE_PROTO_AH ? IKE_T_INTEG : IKE_T_ENCR) != NULL);
 }
 
 static void check_child(const struct child_conf *c)
 {
-	check_proposals(c->esp);
+	check_proposals(c->proposals);
 	check(c->local_ts->n > 0 && c->local_ts->n <= IKE_TS_AGREED_MAX);
 	check(c->remote_ts->n > 0 && c->remote_ts->n <= IKE_TS_AGREED_MAX);
 	check(c->rand_time <= c->rekey_time);
