@@ -61,8 +61,10 @@ mkdir -p "$plant/ga"
 echo "$key" >"$plant/keys"
 hex() { sed 's/../& /g' <<<"$1"; }
 row_key=$(printf '%032d' 7)
+bytes=$("$BPFTOOL" -j map show pinned "$W/bpf/ga/next_hop" | jq .bytes_value)
+row=${key:0:32}$(printf '%0*d' $((2 * bytes - 32)) 0)
 # shellcheck disable=SC2046
-"$BPFTOOL" map update pinned "$W/bpf/ga/next_hop" key hex $(hex "$row_key") value hex $(hex "${key:0:32}0000000000000000") ||
+"$BPFTOOL" map update pinned "$W/bpf/ga/next_hop" key hex $(hex "$row_key") value hex $(hex "$row") ||
     fail "cannot plant a key in a map"
 for place in map.next_hop json.sa ga/agent.log; do
     if [ $place = map.next_hop ]; then
